@@ -1,0 +1,59 @@
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types arrows generate generate-check spec-check lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/installed ## start tracking a package: against the built-in fake server, or for real (see README)
+	@$(BIN)/python scripts/demo.py
+
+test: .venv/developed ## run the tests
+	@$(BIN)/python -m pytest
+
+check: lint types arrows generate-check spec-check ## everything a reviewer would otherwise have to check by hand
+
+lint: .venv/developed ## style and mistakes, by ruff
+	@ruff check .
+	@ruff format --check .
+
+types: .venv/developed ## mypy --strict, and pyright strict on the overlay
+	@mypy
+	@pyright
+
+arrows: .venv/developed ## who may import whom, by import-linter
+	@lint-imports
+
+generate: .venv/developed ## write generated/ anew from spec/openapi.yaml
+	@$(BIN)/python scripts/generate.py
+
+generate-check: .venv/developed ## fail if generated/ is not what the spec says
+	@$(BIN)/python scripts/generate.py --check
+
+spec-check: .venv/developed ## fail if the spec is not a good OpenAPI document
+	@yamllint --strict spec
+	@$(BIN)/python scripts/spec.py
+
+lock: .venv/developed ## pin the development tools anew, after a change of pyproject.toml
+	@uv pip compile --quiet --universal --python-version 3.11 --group dev \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements-dev.txt pyproject.toml
+
+clean: ## remove everything that make has made
+	@rm -rf .venv build dist .*_cache .coverage
+	@find . -name __pycache__ -prune -exec rm -r {} +
+
+# Two levels, so that a first `make demo` need not wait for the development tools. Both take pinned versions.
+.venv/installed: pyproject.toml requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This needs Python 3.11 or newer: make PYTHON=python3.12 …")'
+	@echo 'Setting up .venv (once) …'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-dev.txt --editable .
+	@touch $@
+
+.venv/developed: .venv/installed
+	@echo 'Installing the development tools (once) …'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""Subscribe packages to ShipEngine's tracking updates."""
