@@ -25,7 +25,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from shipengine_tracking_generated.models import Error, KnownErrorCode
+from shipengine_tracking_generated.models import Error
 
 from ._answers import Headers, read_error_body, read_retry_after, summary
 
@@ -171,25 +171,25 @@ class ServerError(APIError):
 
 _NO_ERROR = Error(error_source="", error_type="", error_code="", message="")
 
-_C = KnownErrorCode
-
-CODES: Mapping[str, type[APIError]] = {
-    _C.AUTO_FUND_NOT_SUPPORTED: AccountError,
-    _C.FUNDING_SOURCE_ERROR: AccountError,
-    _C.FUNDING_SOURCE_MISSING_CONFIGURATION: AccountError,
-    _C.FUNDING_SOURCE_REGISTRATION_IN_PROGRESS: AccountError,
-    _C.INSUFFICIENT_FUNDS: AccountError,
-    _C.INVALID_BILLING_PLAN: AccountError,
-    _C.SUBSCRIPTION_INACTIVE: AccountError,
-    _C.TERMS_NOT_ACCEPTED: AccountError,
-    _C.TRIAL_EXPIRED: AccountError,
-    _C.CARRIER_CONFLICT: CarrierError,
-    _C.CARRIER_DISCONNECTED: CarrierError,
-    _C.CARRIER_NOT_CONNECTED: CarrierError,
-    _C.CARRIER_NOT_SUPPORTED: CarrierError,
-    _C.TRACKING_NOT_SUPPORTED: CarrierError,
+_BY_CODE: dict[type[APIError] | None, str] = {
+    AccountError: """
+        funding_source_error funding_source_missing_configuration funding_source_registration_in_progress
+        insufficient_funds invalid_billing_plan subscription_inactive terms_not_accepted trial_expired""",
+    CarrierError: """
+        carrier_conflict carrier_disconnected carrier_not_connected carrier_not_supported tracking_not_supported""",
+    None: """
+        auto_fund_not_supported batch_cannot_be_modified confirmation_not_supported customs_items_required
+        default_warehouse_cannot_be_deleted field_conflict field_value_required file_not_found forbidden
+        identifier_conflict identifiers_must_match incompatible_paired_labels insurance_failure invalid_address
+        invalid_charge_event invalid_field_value invalid_identifier invalid_object invalid_status
+        invalid_string_length label_images_not_supported meter_failure no_rates_returned order_source_not_active
+        rate_limit_exceeded refresh_not_supported request_body_required return_label_not_supported
+        service_not_determined settings_not_supported shipping_rule_not_found unauthorized unknown unspecified
+        verification_failure warehouse_conflict webhook_event_type_conflict""",
 }
-"""The codes that decide the class of a 4xx; every other code leaves it to the status."""
+
+CODES = {code: kind for kind, codes in _BY_CODE.items() for code in codes.split()}
+"""Every code of the spec, and the class that it gives a 4xx; None leaves it to the status."""
 
 _STATUSES: Mapping[int, type[APIError]] = {403: PermissionDeniedError, 404: NotFoundError}
 
@@ -204,7 +204,7 @@ def exception_class(status_code: int, codes: list[str]) -> type[APIError]:
         return ServerError
     if 400 <= status_code <= 499:
         by_status = _STATUSES.get(status_code, InvalidRequestError)
-        return next((CODES[code] for code in codes if code in CODES), by_status)
+        return next((kind for code in codes if (kind := CODES.get(code))), by_status)
     return APIError
 
 
