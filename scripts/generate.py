@@ -53,6 +53,7 @@ def main() -> int:
         with locked(output.parent, stop) as lock:
             return run(options.spec, output, options.check, stop, lock)
     except (GenerateError, spec.SpecError, OSError) as error:
+        stop.check()  # a Ctrl-C may have been what broke it
         print(error, file=sys.stderr)
         return 1
 
@@ -73,6 +74,12 @@ class Stop:
         if self.signal:
             print(f"stopped by {signal.Signals(self.signal).name}, nothing is changed", file=sys.stderr)
             sys.exit(128 + self.signal)
+
+    def last_check(self) -> None:
+        """Leave if a signal has come; after this none is heard, not even while Python shuts down."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        self.check()
 
 
 @contextmanager
@@ -101,7 +108,7 @@ def run(source: Path, output: Path, check: bool, stop: Stop, lock: int) -> int:
             trees.settle(output, old)
         fresh = generate(source, work, stop, lock)
         changes = trees.differences(fresh, output)
-        stop.check()
+        stop.last_check()
         if check and changes:
             verdict = f"{spec.shown(output)}/ is not what {spec.shown(source)} says: run `make generate`"
             raise GenerateError("\n".join([*changes, verdict]))
@@ -161,6 +168,7 @@ def run_generator(work: Path, stop: Stop, lock: int) -> int:
     command += ["--meta", "none", "--fail-on-warning", "--overwrite", "--output-path", PACKAGE]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "RUFF_"))}
     environment["PATH"] = f"{TOOLS}{os.pathsep}{environment.get('PATH', os.defpath)}"
+    # The generator keeps imports in sets, whose order is the hash seed's.
     environment |= {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "_TYPER_STANDARD_TRACEBACK": "1"}
     with (work / "words").open("wb") as words:
         # If this run is killed, the lock lets the next one wait until the generator has left the work directory.
