@@ -89,20 +89,22 @@ class Gate:
         return self._wait_or_refuse(waiter, until, now)
 
     def _wait_or_refuse(self, waiter: Waiter, until: float | None, now: float) -> float:
-        full = self.in_flight >= self.max_in_flight
-        waiter.full_since = (waiter.full_since or now) if full else None
+        if self.in_flight < self.max_in_flight:
+            waiter.full_since = None
+        elif waiter.full_since is None:
+            waiter.full_since = now
+        slot_left = inf if waiter.full_since is None else waiter.slot_patience - (now - waiter.full_since)
         left = waiter.patience - waiter.waited(now)
-        expected = now if until is None else until
+        moment = now if until is None else until
         if self.is_shut and now < self.shut_until:
-            expected = max(expected, self.announced)
-        if waiter.full_since is not None and now - waiter.full_since >= waiter.slot_patience:
+            moment = max(moment, self.announced)
+        if slot_left <= 0:
             self.give_up(waiter)
             raise APITimeoutError(f"no connection became free within {waiter.slot_patience:g} s; nothing was sent")
-        if left <= 0 or left < expected - now < inf:
+        if left <= 0 or left < moment - now < inf:
             self.give_up(waiter)
-            raise held_back(expected - now if expected < inf else None, self.closed_by)
-        pause = min(left, waiter.slot_patience if full else left, until - now if until else left, LONGEST_PAUSE)
-        return max(pause, SHORTEST_PAUSE)
+            raise held_back(moment - now if moment < inf else None, self.closed_by)
+        return max(min(left, slot_left, LONGEST_PAUSE, inf if until is None else until - now), SHORTEST_PAUSE)
 
     def give_up(self, waiter: Waiter) -> None:
         """Take out a call that no longer waits."""

@@ -55,12 +55,15 @@ class Answer:
     """Bytes to send as they are, and what becomes of the connection after them.
 
     `then`: "keep" it for the next request, "close" it, "reset" it, or "hang": send nothing more, but stay connected
-    until the fake ends. `delay` is the seconds before the first byte.
+    until the fake ends. `delay` is the seconds before the first byte. `drip` follows the data byte by byte, `pace`
+    seconds apart.
     """
 
     data: bytes
     then: Literal["keep", "close", "reset", "hang"] = "keep"
     delay: float = 0.0
+    drip: bytes = b""
+    pace: float = 0.05
 
     @classmethod
     def of(

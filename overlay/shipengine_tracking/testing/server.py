@@ -146,6 +146,9 @@ class _Handler(BaseHTTPRequestHandler):
         answer = fake.answer(Request(self.command, self.path, dict(self.headers.items()), body))
         fake.ended.wait(answer.delay)
         self.wfile.write(answer.data)
+        for byte in answer.drip:
+            fake.ended.wait(answer.pace)
+            self.wfile.write(bytes([byte]))
         log.info("%s %s -> %s", self.command, self.path, answer.data[:40].split(b"\r\n")[0].decode("latin-1"))
         if answer.then != "keep":
             self.close_connection = True
