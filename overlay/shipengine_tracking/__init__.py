@@ -1,1 +1,47 @@
 """Subscribe packages to ShipEngine's tracking updates."""
+
+from shipengine_tracking_generated.models import KnownErrorCode as ErrorCode
+from shipengine_tracking_generated.models import KnownErrorSource as ErrorSource
+from shipengine_tracking_generated.models import KnownErrorType as ErrorType
+
+from ._version import __version__
+from .client import AsyncTrackingClient, TrackingClient
+from .exceptions import (
+    AccountError,
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    AuthenticationError,
+    CarrierError,
+    ClientStateError,
+    InvalidArgumentError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    ShipEngineError,
+)
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APITimeoutError",
+    "AccountError",
+    "AsyncTrackingClient",
+    "AuthenticationError",
+    "CarrierError",
+    "ClientStateError",
+    "ErrorCode",
+    "ErrorSource",
+    "ErrorType",
+    "InvalidArgumentError",
+    "InvalidRequestError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ServerError",
+    "ShipEngineError",
+    "TrackingClient",
+    "__version__",
+]

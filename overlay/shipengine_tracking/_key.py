@@ -1,0 +1,72 @@
+"""The API key, in the only place that holds it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping
+from contextlib import suppress
+from typing import cast
+
+import httpx
+
+# A key shorter than this is a placeholder in somebody's test; to black it out would garble every answer.
+_SHORTEST_SECRET = 6
+_BLACKED_OUT = b"[API key]"
+
+
+class ApiKey(httpx.Auth):
+    """Adds the key to each request, and takes it out of whatever comes back: servers and proxies echo requests."""
+
+    def __init__(self, key: str):
+        self._key = key
+        # Each character as it stands, or as JSON or Python may have escaped it.
+        forms = (rb"(?:\\?%b|\\u00(?i:%02x))" % (re.escape(char.encode()), ord(char)) for char in key)
+        self._pattern = re.compile(b"".join(forms) if len(key) >= _SHORTEST_SECRET else b"(?!)")
+        self.longest_form = 6 * len(key)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Finish a request: the key, and spaces that every server reads as spaces."""
+        request.headers["API-Key"] = self._key
+        # httpx writes a space as +, which is one in forms only. A + itself is %2B by now.
+        if b"+" in request.url.query:
+            request.url = request.url.copy_with(query=request.url.query.replace(b"+", b"%20"))
+        yield request
+
+    def redact(self, data: bytes) -> bytes:
+        """Return the data with every copy of the key blacked out."""
+        return self._pattern.sub(_BLACKED_OUT, data)
+
+    def redact_text(self, text: str) -> str:
+        """Return the text with every copy of the key blacked out."""
+        return self.redact(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def redact_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers with every copy of the key blacked out."""
+        return {self.redact_text(name): self.redact_text(value) for name, value in headers.items()}
+
+    def redact_error(self, error: BaseException) -> None:
+        """Take the key out of a foreign exception and all that it is chained to.
+
+        Their tracebacks go too: the frames hold the request, and tools that print local variables would show it.
+        """
+        todo: list[BaseException | None] = [error]
+        seen = set[int]()
+        while todo:
+            one = todo.pop()
+            if one is None or id(one) in seen:
+                continue
+            seen.add(id(one))
+            one.args = tuple(self.redact_text(arg) if isinstance(arg, str) else arg for arg in one.args)
+            one.__traceback__ = None
+            if isinstance(one, httpx.RequestError):
+                with suppress(RuntimeError):  # it has no request, says httpx
+                    one.request = httpx.Request(one.request.method, one.request.url)
+            if isinstance(one, BaseExceptionGroup):
+                todo += cast("BaseExceptionGroup[BaseException]", one).exceptions
+            todo += (one.__cause__, one.__context__)
+
+    def __repr__(self) -> str:
+        return "ApiKey(…)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a client cannot be pickled: it holds the API key. Make one in each process")

@@ -1,0 +1,140 @@
+"""The clients: TrackingClient for threads, AsyncTrackingClient for tasks."""
+
+from __future__ import annotations
+
+import os
+from typing import Generic, Self, TypeVar
+
+import httpx
+
+from shipengine_tracking_generated.api.tracking import start_tracking
+
+from ._arguments import settings, start_query
+from .connections import AsyncConnections, Connections
+
+_Transport = TypeVar("_Transport", httpx.BaseTransport, httpx.AsyncBaseTransport)
+
+
+class _Client(Generic[_Transport]):
+    _transport_kind: type
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float | httpx.Timeout = 30.0,
+        max_retries: int = 0,
+        on_behalf_of: str | None = None,
+        transport: _Transport | None = None,
+    ):
+        """Make a client.
+
+        Args:
+            api_key: Your ShipEngine API key; if None, the environment's `SHIPENGINE_API_KEY`.
+            base_url: Where the API is; if None, the environment's `SHIPENGINE_BASE_URL`, else
+                `https://api.shipengine.com`. Accounts hosted in the EU use `https://api.eu.shipengine.com`.
+            timeout: Seconds for each of: to connect, to send, to wait for the next bytes, to wait for a connection
+                that is free. An `httpx.Timeout` sets them apart.
+            max_retries: How often a call is tried again; so far always 0: each call is sent once.
+            on_behalf_of: For partners: the account to act for, sent as `On-Behalf-Of`.
+            transport: An httpx transport to send through, such as an `httpx.MockTransport` in tests.
+
+        Raises:
+            InvalidArgumentError: There is no key, or an argument cannot be right.
+        """
+        self._settings = settings(
+            api_key=api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            on_behalf_of=on_behalf_of,
+            transport=transport,
+            transport_kind=self._transport_kind,
+            environ=os.environ,
+        )
+        self._connect()
+
+    def _connect(self) -> None:
+        raise NotImplementedError
+
+    def _start_query(self, **arguments: str | None) -> dict[str, str]:
+        return start_query(**arguments, base_url=self._settings.base_url)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._settings.base_url}>"
+
+
+class TrackingClient(_Client[httpx.BaseTransport]):
+    """Subscribes packages to ShipEngine's tracking updates. Threads may share one; close it after use."""
+
+    _transport_kind = httpx.BaseTransport
+
+    def _connect(self) -> None:
+        self._connections = Connections(self._settings)
+
+    def start(self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None) -> None:
+        """Subscribe a package to tracking updates: ShipEngine tells your webhook whenever it moves.
+
+        Returning means that ShipEngine has answered 204. Register the webhook first, or nobody is told. Keys that
+        start with `TEST_` belong to the sandbox, which sends no tracking webhooks.
+
+        Args:
+            tracking_number: The carrier's number of the package, sent exactly as given.
+            carrier_code: ShipEngine's code of the carrier, such as `ups` or `stamps_com`. USPS, UPS and FedEx can be
+                tracked right away; other carriers must be connected to the account.
+            carrier_id: One of the account's connected carriers, such as `se-28529731`: instead of `carrier_code`, or
+                beside it.
+
+        Raises:
+            InvalidArgumentError: An argument cannot be right; nothing was sent.
+            ClientStateError: The client is closed; nothing was sent.
+            APIError: ShipEngine refuses; the subclass says what the caller can do about it.
+            APIConnectionError: No whole answer arrived; the package may or may not be tracked.
+
+        Source: ShipEngine's API reference, `POST /v1/tracking/start`.
+        """
+        query = self._start_query(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
+        self._connections.call(start_tracking.sync_detailed, query)
+
+    def close(self) -> None:
+        """Close the connections. Closing twice is fine; a call after it is a ClientStateError."""
+        self._connections.close()
+
+    def __enter__(self) -> Self:
+        self._connections.check_open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncTrackingClient(_Client[httpx.AsyncBaseTransport]):
+    """The same for asyncio. The tasks of one event loop may share one; close it after use, in that loop."""
+
+    _transport_kind = httpx.AsyncBaseTransport
+
+    def _connect(self) -> None:
+        self._connections = AsyncConnections(self._settings)
+
+    async def start(
+        self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None
+    ) -> None:
+        """Subscribe a package to tracking updates, as `TrackingClient.start` does.
+
+        Raises:
+            ClientStateError: The client is closed, or was used in another event loop before; nothing was sent.
+        """
+        query = self._start_query(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
+        await self._connections.call(start_tracking.asyncio_detailed, query)
+
+    async def aclose(self) -> None:
+        """Close the connections. Closing twice is fine; a call after it is a ClientStateError."""
+        await self._connections.close()
+
+    async def __aenter__(self) -> Self:
+        self._connections.check_open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()

@@ -1,0 +1,143 @@
+"""The fake's network: an HTTP server of the standard library, on loopback, one thread a connection."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import socketserver
+import struct
+import threading
+import uuid
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Self, cast
+
+from .answers import Answer, Request, Subscription, decide
+
+log = logging.getLogger(__name__)
+
+
+class FakeShipEngine:
+    """Answers like the API, records what it was asked, and fails as you script it.
+
+    Args:
+        connected: The carriers connected to the account: carrier id -> carrier code.
+        api_key: The only key it accepts.
+        port: The port to listen at; 0 takes any that is free.
+
+    Attributes:
+        url: Its address, for `base_url=`.
+        api_key: Its key, for `api_key=`.
+        requests: Every request so far.
+        subscriptions: Every subscription made so far, in order, repeats included.
+        connections: How many connections have been opened to it so far.
+    """
+
+    def __init__(
+        self, connected: Mapping[str, str] | None = None, *, api_key: str = "TEST_of_the_fake_server", port: int = 0
+    ):
+        self.api_key = api_key
+        self.connected = dict(connected or {})
+        self.requests: list[Request] = []
+        self.subscriptions: list[Subscription] = []
+        self.connections = 0
+        self.ended = threading.Event()
+        self._script: deque[Answer] = deque()
+        self._lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", port), self)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def script(self, *answers: Answer) -> None:
+        """Give these answers to the next requests, one each and in their order, instead of its own."""
+        with self._lock:
+            self._script.extend(answers)
+
+    def answer(self, request: Request) -> Answer:
+        """Record a request and return the answer to it."""
+        with self._lock:
+            self.requests.append(request)
+            if self._script:
+                return self._script.popleft()
+            decision = decide(request, self.api_key, self.connected)
+            if isinstance(decision, Answer):
+                return decision
+            self.subscriptions.append(decision)
+            return Answer.of(204, headers={"x-shipengine-requestid": str(uuid.uuid4())})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Stop listening and break off every connection. Ending twice is fine."""
+        if not self.ended.is_set():
+            self.ended.set()
+            self._server.shutdown()
+            self._thread.join()
+            self._server.disconnect()
+            self._server.server_close()
+
+
+class _Server(socketserver.TCPServer):
+    allow_reuse_address = True
+    request_queue_size = 256
+
+    def __init__(self, address: tuple[str, int], fake: FakeShipEngine):
+        self.fake = fake
+        self._connections: dict[socket.socket, threading.Thread] = {}
+        super().__init__(address, _Handler)
+
+    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: Any) -> None:
+        # As ThreadingMixIn does, but so that an end can wait for threads which need not be waited for at exit.
+        connection = cast("socket.socket", request)
+        self.fake.connections += 1
+        thread = threading.Thread(target=self._serve, args=(connection, client_address), daemon=True)
+        self._connections[connection] = thread
+        thread.start()
+
+    def _serve(self, connection: socket.socket, client_address: Any) -> None:
+        try:
+            with suppress(OSError):  # the client went away, as clients do
+                self.finish_request(connection, client_address)
+        finally:
+            self._connections.pop(connection, None)
+            self.shutdown_request(connection)
+
+    def disconnect(self) -> None:
+        for connection, thread in list(self._connections.items()):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def _answer(self) -> None:
+        fake = cast("_Server", self.server).fake
+        length = self.headers.get("content-length", "0")
+        body = self.rfile.read(int(length)) if length.isdecimal() else b""
+        answer = fake.answer(Request(self.command, self.path, dict(self.headers.items()), body))
+        fake.ended.wait(answer.delay)
+        self.wfile.write(answer.data)
+        log.info("%s %s -> %s", self.command, self.path, answer.data[:40].split(b"\r\n")[0].decode("latin-1"))
+        if answer.then != "keep":
+            self.close_connection = True
+        if answer.then == "reset":
+            # To close a socket that lingers for 0 seconds is to reset its connection.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+        elif answer.then == "hang":
+            fake.ended.wait()
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _answer  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name it overrides
+        """Say nothing on stderr; the log has it."""

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shipengine_tracking import AsyncTrackingClient, TrackingClient
+from shipengine_tracking.testing import FakeShipEngine
+
+PACKAGE = {"tracking_number": "9361269903502070406152", "carrier_code": "stamps_com"}
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("SHIPENGINE_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeShipEngine]:
+    with FakeShipEngine(connected={"se-28529731": "dhl_express"}) as server:
+        yield server
+
+
+class Caller:
+    """Makes calls with one client, sync or async, and returns how each ended."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+        self.client_class: type[TrackingClient | AsyncTrackingClient] = (
+            TrackingClient if kind == "sync" else AsyncTrackingClient
+        )
+
+    def calls(self, *packages: dict[str, Any], **settings: Any) -> list[Exception | None]:
+        settings = {"max_retries": 0, **settings}
+        if self.kind == "sync":
+            with TrackingClient(**settings) as client:
+                return [self._sync(client, package) for package in packages]
+        return asyncio.run(self._async(packages, settings))
+
+    def call(self, package: dict[str, Any] = PACKAGE, **settings: Any) -> Exception | None:
+        return self.calls(package, **settings)[0]
+
+    def ask(self, fake: FakeShipEngine, package: dict[str, Any] = PACKAGE, **settings: Any) -> Exception | None:
+        return self.call(package, api_key=fake.api_key, base_url=fake.url, **settings)
+
+    @staticmethod
+    def _sync(client: TrackingClient, package: dict[str, Any]) -> Exception | None:
+        try:
+            client.start(**package)
+        except Exception as error:
+            return error
+        return None
+
+    @staticmethod
+    async def _async(packages: tuple[dict[str, Any], ...], settings: dict[str, Any]) -> list[Exception | None]:
+        ended: list[Exception | None] = []
+        async with AsyncTrackingClient(**settings) as client:
+            for package in packages:
+                try:
+                    await client.start(**package)
+                    ended.append(None)
+                except Exception as error:
+                    ended.append(error)
+        return ended
+
+
+@pytest.fixture(params=["sync", "async"])
+def caller(request: pytest.FixtureRequest) -> Caller:
+    return Caller(request.param)

@@ -1,0 +1,375 @@
+"""What a client refuses, and what it sends: over real sockets, for both clients."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import enum
+import pickle
+import re
+import threading
+from typing import Any
+
+import httpx
+import pytest
+
+import shipengine_tracking
+from conftest import PACKAGE, Caller
+from shipengine_tracking import AsyncTrackingClient, ClientStateError, InvalidArgumentError, TrackingClient
+from shipengine_tracking._key import ApiKey
+from shipengine_tracking.testing import Answer, FakeShipEngine, Subscription
+
+NUMBER = PACKAGE["tracking_number"]
+KEY = "TEST_key_that_nobody_may_see"
+
+
+class Carrier(str, enum.Enum):  # noqa: UP042 as people have them
+    UPS = "ups"
+
+
+# --- the key and the other settings ---------------------------------------------------------------------------------
+
+
+def make(caller: Caller, **settings: Any) -> TrackingClient | AsyncTrackingClient:
+    return caller.client_class(**settings)
+
+
+def test_no_key(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHIPENGINE_API_KEY", "")
+    with pytest.raises(InvalidArgumentError, match="pass api_key=… or set SHIPENGINE_API_KEY"):
+        make(caller)
+
+
+def test_settings_of_the_environment(caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHIPENGINE_API_KEY", fake.api_key)
+    monkeypatch.setenv("SHIPENGINE_BASE_URL", fake.url)
+    assert caller.call() is None
+    assert fake.subscriptions == [Subscription(NUMBER, "stamps_com")]
+
+
+def test_arguments_go_before_the_environment(
+    caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHIPENGINE_API_KEY", "another")
+    monkeypatch.setenv("SHIPENGINE_BASE_URL", "https://another.invalid")
+    assert caller.ask(fake) is None
+
+
+@pytest.mark.parametrize(
+    "key", ["", " " + KEY, KEY + "\n", KEY + " ", f"{KEY[:9]}\r\n{KEY[9:]}", KEY + "é", KEY + "\x00", "\t", b"TEST", 7]
+)
+def test_impossible_key(caller: Caller, key: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^api_key ") as caught:
+        make(caller, api_key=key)
+    assert not isinstance(key, str) or len(key) < 9 or key[:9] not in str(caught.value)
+    with pytest.raises(InvalidArgumentError, match=r"^on_behalf_of "):
+        make(caller, api_key=KEY, on_behalf_of=key)
+    if isinstance(key, str) and key and "\x00" not in key:
+        monkeypatch.setenv("SHIPENGINE_API_KEY", key)
+        with pytest.raises(InvalidArgumentError, match=r"^SHIPENGINE_API_KEY "):
+            make(caller)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "api.shipengine.com", "ftp://api.shipengine.com", "http://api.shipengine.com", "https://", "https:///v1",
+        "http://127.0.0.1.example", "http://10.0.0.1", "http://localhost.example", "https://user:pw@host", "https://h?",
+        "https://host/?a=b", "https://host/#top", "https://host:port", "https://ho st", "https://h\n", b"https://host",
+        7,
+        "https://" + "a" * 70_000, "https://[::1", "https://\ud800",
+    ],
+)  # fmt: skip
+def test_impossible_address(caller: Caller, url: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^base_url "):
+        make(caller, api_key=KEY, base_url=url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:1", "http://127.9.9.9", "http://[::1]:8080/api", "https://host/a/b/"]
+)
+def test_possible_address(caller: Caller, url: str) -> None:
+    assert repr(make(caller, api_key=KEY, base_url=url)) == f"<{caller.client_class.__name__} of {url}>"
+
+
+@pytest.mark.parametrize("prefix", ["/proxy/shipengine", "/proxy/shipengine/"])
+def test_path_of_the_address_is_kept(caller: Caller, fake: FakeShipEngine, prefix: str) -> None:
+    fake.script(Answer.of(204))
+    assert caller.call(api_key=fake.api_key, base_url=fake.url + prefix) is None
+    assert fake.requests[0].path == "/proxy/shipengine/v1/tracking/start"
+
+
+@pytest.mark.parametrize("timeout", [0, -1, True, None, "30", float("nan"), float("inf"), 1e9, httpx.Timeout(0)])
+def test_impossible_timeout(caller: Caller, timeout: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^timeout (\(connect\) )?must be seconds"):
+        make(caller, api_key=KEY, timeout=timeout)
+
+
+def test_timeouts_apart(caller: Caller, fake: FakeShipEngine) -> None:
+    fake.script(Answer(b"", "hang"))
+    ended = caller.ask(fake, timeout=httpx.Timeout(None, read=0.1))
+    assert isinstance(ended, shipengine_tracking.APITimeoutError)
+    assert "ReadTimeout" in str(ended)
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "SSL_CERT_FILE"])
+def test_impossible_environment(caller: Caller, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "nonsense://nowhere")
+    with pytest.raises(InvalidArgumentError, match=name):
+        make(caller, api_key=KEY)
+
+
+def test_transport_of_the_other_kind(caller: Caller) -> None:
+    other = httpx.AsyncHTTPTransport() if caller.kind == "sync" else httpx.HTTPTransport()
+    for transport in (other, "transport"):
+        with pytest.raises(InvalidArgumentError, match=r"^transport must be an httpx"):
+            make(caller, api_key=KEY, transport=transport)
+
+
+def test_the_client_shows_no_key(caller: Caller) -> None:
+    client = make(caller, api_key=KEY, transport=httpx.MockTransport(lambda _: httpx.Response(204)))
+    todo: list[object] = [client]
+    seen: list[object] = []
+    while todo:
+        value = todo.pop()
+        if not any(value is other for other in seen):
+            seen.append(value)
+            assert KEY not in repr(value)
+            assert KEY not in str(value)
+            if not isinstance(value, ApiKey):
+                todo += vars(value).values() if hasattr(value, "__dict__") else ()
+                todo += value.values() if isinstance(value, dict) else ()
+    assert len(seen) > 20
+    for way in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError, match="API key"):
+            way(client)
+
+
+# --- the arguments of start -----------------------------------------------------------------------------------------
+
+SURROGATE = "94\ud800"
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"tracking_number": ""}, "tracking_number is empty"),
+    ({"tracking_number": " \t\n\u3000"}, "tracking_number is blank"),
+    ({"tracking_number": None}, "tracking_number must be a string, not None"),
+    ({"tracking_number": 9405511899}, "tracking_number must be a string, not int"),
+    ({"tracking_number": b"94055"}, "tracking_number must be a string, not bytes"),
+    ({"tracking_number": SURROGATE}, "tracking_number holds half a character"),
+    ({"tracking_number": "1" * 65_537}, "tracking_number is too long"),
+    ({"tracking_number": "€" * 7_300}, "tracking_number is too long"),
+    ({"tracking_number": " " * 21_900 + "1"}, "tracking_number is too long"),
+    ({"carrier_code": ""}, "carrier_code is empty"),
+    ({"carrier_code": " "}, "carrier_code is blank"),
+    ({"carrier_code": 1}, "carrier_code must be a string, not int"),
+    ({"carrier_code": SURROGATE}, "carrier_code holds half"),
+    ({"carrier_code": "u" * 65_537}, "carrier_code is too long"),
+    ({"carrier_code": None}, "carrier_code is missing.*carrier_id"),
+    ({"carrier_id": ""}, "carrier_id is empty"),
+    ({"carrier_id": 28529731}, "carrier_id must be a string, not int"),
+    ({"carrier_id": "28529731"}, "carrier_id must look like se-28529731"),
+    ({"carrier_id": "se-1\n"}, "carrier_id must look like"),
+    ({"carrier_id": "SE-1"}, "carrier_id must look like"),
+    ({"carrier_id": "se-"}, "carrier_id must look like"),
+    ({"carrier_id": "xse-1"}, "carrier_id must look like"),
+    ({"carrier_id": "ups"}, "carrier_id must look like.*carrier_code"),
+    ({"carrier_id": "se-" + "1" * 23}, "carrier_id must look like.*25 characters"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "text"), REFUSED, ids=[f"{next(iter(w))}-{t[:40]}" for w, t in REFUSED])
+def test_refused_before_anything_is_sent(
+    caller: Caller, fake: FakeShipEngine, wrong: dict[str, Any], text: str
+) -> None:
+    ended = caller.ask(fake, {**PACKAGE, **wrong})
+    assert type(ended) is InvalidArgumentError
+    assert isinstance(ended, ValueError)
+    assert ended.attempts == 0
+    assert re.match(text, str(ended)), str(ended)
+    assert fake.requests == []
+
+
+SENT = [
+    {"tracking_number": "a b&carrier_code=ups#x", "carrier_code": "ups"},
+    {"tracking_number": "+", "carrier_code": "/"},
+    {"tracking_number": "é", "carrier_code": "ü ö"},
+    {"tracking_number": "%20%zz", "carrier_code": "?"},
+    {"tracking_number": "\x00\r\nAPI-Key: x", "carrier_code": "ups"},
+    {"tracking_number": " padded ", "carrier_code": "ups"},
+    {"tracking_number": "9" * 5_000, "carrier_code": "ups"},
+    {"tracking_number": "9" * 65_000, "carrier_code": "ups"},
+    {"tracking_number": "🚚", "carrier_id": "se-28529731"},
+    {"tracking_number": "1", "carrier_id": "se-a-1-b2"},
+    {"tracking_number": "1", "carrier_id": "se-" + "1" * 22},
+    {"tracking_number": "1", "carrier_code": "dhl_express", "carrier_id": "se-28529731"},
+    {"tracking_number": "1", "carrier_code": Carrier.UPS},
+]
+
+
+@pytest.mark.parametrize("package", SENT, ids=[repr(package)[:60] for package in SENT])
+def test_sent_exactly_as_given(caller: Caller, fake: FakeShipEngine, package: dict[str, str]) -> None:
+    fake.script(Answer.of(204))
+    assert caller.ask(fake, package) is None
+    (request,) = fake.requests
+    assert dict(request.query) == {name: str.__str__(value) for name, value in package.items()}
+    assert len(request.query) == len(package)
+    assert request.target.isascii()
+    assert "+" not in request.target
+
+
+def test_one_call_is_one_request(caller: Caller, fake: FakeShipEngine) -> None:
+    assert caller.ask(fake, on_behalf_of="se-123456") is None
+    (request,) = fake.requests
+    assert request.method == "POST"
+    assert request.path == "/v1/tracking/start"
+    assert sorted(request.query) == sorted(PACKAGE.items())
+    assert request.body == b""
+    assert request.headers["API-Key"] == fake.api_key
+    assert request.headers["Accept"] == "application/json"
+    assert request.headers["On-Behalf-Of"] == "se-123456"
+    assert request.headers["User-Agent"].startswith(f"shipengine-tracking/{shipengine_tracking.__version__} ")
+    assert "Cookie" not in request.headers
+
+
+def test_no_header_for_nobody(caller: Caller, fake: FakeShipEngine) -> None:
+    assert caller.ask(fake) is None
+    assert "On-Behalf-Of" not in fake.requests[0].headers
+
+
+def test_cookies_are_not_kept(caller: Caller, fake: FakeShipEngine) -> None:
+    fake.script(Answer.of(204, headers={"Set-Cookie": "AWSALB=1; Path=/"}))
+    assert caller.calls(PACKAGE, PACKAGE, api_key=fake.api_key, base_url=fake.url) == [None, None]
+    assert "Cookie" not in fake.requests[1].headers
+
+
+def test_the_key_goes_to_no_other_host(caller: Caller, fake: FakeShipEngine) -> None:
+    with FakeShipEngine() as other:
+        fake.script(
+            *(Answer.of(status, headers={"Location": other.url + "/v1/tracking/start"}) for status in (302, 307))
+        )
+        for ended in caller.calls(PACKAGE, PACKAGE, api_key=fake.api_key, base_url=fake.url):
+            assert type(ended) is shipengine_tracking.APIError
+        assert other.requests == []
+
+
+def test_connections_are_kept(caller: Caller, fake: FakeShipEngine) -> None:
+    before = fake.connections
+    assert caller.calls(*[PACKAGE] * 5, api_key=fake.api_key, base_url=fake.url) == [None] * 5
+    assert fake.connections == before + 1
+
+
+def test_a_proxy_of_the_environment(caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", fake.url)
+    fake.script(Answer.of(204))
+    assert caller.call(api_key=fake.api_key, base_url="http://127.9.9.9:9") is None
+    assert fake.requests[0].target.startswith("http://127.9.9.9:9/v1/tracking/start?")
+
+
+@pytest.mark.parametrize("status", [204, 400])
+def test_a_mock_transport(caller: Caller, status: int) -> None:
+    """Users test their own code with it."""
+    content = {"request_id": "1", "errors": [{"error_code": "invalid_status", "message": "No."}]}
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(204) if status == 204 else httpx.Response(400, json=content)
+    )
+    ended = caller.call(api_key=KEY, transport=transport)
+    assert str(ended) == ("None" if status == 204 else "400 invalid_status: No. [request id 1]")
+
+
+# --- its state ------------------------------------------------------------------------------------------------------
+
+
+def test_a_closed_client(fake: FakeShipEngine) -> None:
+    client = TrackingClient(fake.api_key, base_url=fake.url)
+    with client:
+        client.start(**PACKAGE)
+    client.close()
+    with pytest.raises(ClientStateError, match="closed: make a new one"):
+        client.start(**PACKAGE)
+    with pytest.raises(ClientStateError, match="closed"), client:
+        pass
+    assert len(fake.requests) == 1
+
+
+def test_a_closed_async_client(fake: FakeShipEngine) -> None:
+    async def run() -> None:
+        client = AsyncTrackingClient(fake.api_key, base_url=fake.url)
+        async with client:
+            await client.start(**PACKAGE)
+        await client.aclose()
+        with pytest.raises(ClientStateError, match="closed: make a new one"):
+            await client.start(**PACKAGE)
+        with pytest.raises(ClientStateError, match="closed"):
+            async with client:
+                pass
+
+    asyncio.run(run())
+    assert len(fake.requests) == 1
+
+
+def test_closed_by_another_thread_amid_a_call(fake: FakeShipEngine) -> None:
+    fake.script(Answer(b"", "hang"))
+    ended: list[BaseException] = []
+    client = TrackingClient(fake.api_key, base_url=fake.url, timeout=5)
+
+    def call() -> None:
+        try:
+            client.start(**PACKAGE)
+        except BaseException as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    while not fake.requests:
+        pass
+    client.close()
+    fake.end()
+    thread.join()
+    assert isinstance(ended[0], shipengine_tracking.ShipEngineError)
+
+
+def test_an_async_client_in_a_second_loop(fake: FakeShipEngine) -> None:
+    fake.script(Answer.of(204, headers={"Connection": "close"}, then="close"))  # so that no connection is left behind
+    client = AsyncTrackingClient(fake.api_key, base_url=fake.url)
+    asyncio.run(client.start(**PACKAGE))
+    for again in (client.start(**PACKAGE), client.aclose()):
+        with pytest.raises(ClientStateError, match="another event loop"):
+            asyncio.run(again)
+    assert len(fake.requests) == 1
+
+
+def test_many_threads_share_a_client(fake: FakeShipEngine) -> None:
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+
+        def work(worker: int) -> None:
+            for number in range(20):
+                client.start(tracking_number=f"{worker}-{number}", carrier_code="ups")
+
+        threads = [threading.Thread(target=work, args=(worker,)) for worker in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert {s.tracking_number for s in fake.subscriptions} == {f"{w}-{n}" for w in range(8) for n in range(20)}
+    assert len(fake.requests) == 160
+
+
+def test_many_tasks_share_a_client(fake: FakeShipEngine) -> None:
+    async def run() -> None:
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
+            await asyncio.gather(*(client.start(tracking_number=str(n), carrier_code="ups") for n in range(160)))
+
+    asyncio.run(run())
+    assert {s.tracking_number for s in fake.subscriptions} == {str(n) for n in range(160)}
+    assert len(fake.requests) == 160
+
+
+def test_cancelling_leaves_the_client_usable(fake: FakeShipEngine) -> None:
+    async def run() -> None:
+        fake.script(Answer(b"", "hang"))
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.start(**PACKAGE), 0.1)
+            await client.start(**PACKAGE)
+
+    asyncio.run(run())
+    assert len(fake.requests) == 2

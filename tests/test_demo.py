@@ -1,0 +1,51 @@
+"""`make demo`, as a stranger runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from shipengine_tracking.testing import FakeShipEngine, Subscription
+
+DEMO = Path(__file__).parent.parent / "scripts" / "demo.py"
+
+
+def demo(**environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, DEMO], env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+def test_against_the_fake() -> None:
+    done = demo()
+    assert done.returncode == 0
+    assert done.stderr == ""
+    for line in ("204: subscribed", "CarrierError: 400 carrier_not_connected", "AuthenticationError: 401 unauthorized"):
+        assert line in done.stdout
+    assert done.stdout.endswith("All of it happened.\n")
+
+
+def test_with_a_key_but_no_package_it_still_calls_nobody() -> None:
+    done = demo(SHIPENGINE_API_KEY="TEST_of_somebody", SHIPENGINE_BASE_URL="https://nobody.invalid")
+    assert done.returncode == 0
+    assert "nothing leaves this machine" in done.stdout
+
+
+def test_one_real_call(fake: FakeShipEngine) -> None:
+    package = {"CARRIER_CODE": "ups", "TRACKING_NUMBER": "1Z"}
+    done = demo(**package, SHIPENGINE_API_KEY=fake.api_key, SHIPENGINE_BASE_URL=fake.url)
+    assert done.returncode == 0
+    assert "the real service, once" in done.stdout
+    assert fake.subscriptions == [Subscription("1Z", "ups")]
+    done = demo(**package, SHIPENGINE_API_KEY="TEST_of_somebody", SHIPENGINE_BASE_URL=fake.url)
+    assert done.returncode == 1
+    assert "AuthenticationError: 401 unauthorized" in done.stdout
+    assert len(fake.requests) == 2
+
+
+def test_half_of_what_the_real_call_needs() -> None:
+    done = demo(CARRIER_CODE="ups", TRACKING_NUMBER="1Z")
+    assert done.returncode == 2
+    assert "SHIPENGINE_API_KEY" in done.stderr

@@ -1,0 +1,202 @@
+"""The fake server: that it answers like the API, and fails as it is told."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from shipengine_tracking.testing import Answer, FakeShipEngine, Request, Subscription
+
+PATH = "/v1/tracking/start"
+PACKAGE = {"tracking_number": "1Z", "carrier_code": "ups"}
+
+
+@pytest.fixture
+def raw(fake: FakeShipEngine) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=fake.url, headers={"API-Key": fake.api_key}) as client:
+        yield client
+
+
+# query, status, code, members of the error
+ANSWERS: list[tuple[dict[str, str], int, str, dict[str, object]]] = [
+    ({}, 400, "unspecified", {"error_type": "system"}),
+    ({"tracking_number": ""}, 400, "unspecified", {"error_type": "system"}),
+    ({"carrier_code": "ups"}, 400, "unspecified", {"error_type": "system"}),
+    ({"tracking_number": "1Z"}, 400, "field_value_required", {}),
+    ({"tracking_number": "1Z", "carrier_code": "seko"}, 400, "carrier_not_connected", {"carrier_code": "seko"}),
+    ({"tracking_number": "1Z", "carrier_id": "se-9"}, 404, "invalid_identifier", {"field_name": "carrier_id"}),
+    ({"tracking_number": "1Z", "carrier_id": "ups"}, 400, "invalid_identifier", {"field_value": "ups"}),
+    ({"tracking_number": "1Z", "carrier_id": "se-" + "1" * 23}, 400, "invalid_identifier", {}),
+]
+
+
+@pytest.mark.parametrize(("query", "status", "code", "members"), ANSWERS)
+def test_refusals(
+    fake: FakeShipEngine, raw: httpx.Client, query: dict[str, str], status: int, code: str, members: dict[str, object]
+) -> None:
+    answer = raw.post(PATH, params=query)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    document = answer.json()
+    assert document["request_id"] == answer.headers["x-shipengine-requestid"]
+    (error,) = document["errors"]
+    assert error["error_code"] == code
+    assert {"error_source", "error_type", "message"} <= error.keys()
+    assert {name: error[name] for name in members} == members
+    assert fake.subscriptions == []
+    assert [dict(request.query) for request in fake.requests] == [query]
+
+
+@pytest.mark.parametrize("code", ["usps", "stamps_com", "ups", "fedex", "dhl_express"])
+def test_carriers_that_can_be_tracked(fake: FakeShipEngine, raw: httpx.Client, code: str) -> None:
+    answer = raw.post(PATH, params={"tracking_number": "1 Z", "carrier_code": code})
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert "content-type" not in answer.headers
+    assert "content-length" not in answer.headers
+    assert answer.headers["x-shipengine-requestid"]
+    assert fake.subscriptions == [Subscription("1 Z", code)]
+
+
+def test_a_connected_carrier_by_its_id(fake: FakeShipEngine, raw: httpx.Client) -> None:
+    assert raw.post(PATH, params={"tracking_number": "1Z", "carrier_id": "se-28529731"}).status_code == 204
+    assert fake.subscriptions == [Subscription("1Z", None, "se-28529731")]
+
+
+@pytest.mark.parametrize("key", [None, "", "another"])
+def test_key(fake: FakeShipEngine, key: str | None) -> None:
+    answer = httpx.post(fake.url + PATH, params=PACKAGE, headers={} if key is None else {"API-Key": key})
+    assert answer.status_code == 401
+    assert answer.json()["errors"][0]["error_code"] == "unauthorized"
+    assert fake.subscriptions == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", PATH, 405), ("PUT", PATH, 405), ("POST", "/v1/tracking", 404)]
+)
+def test_another_method_or_path(raw: httpx.Client, method: str, path: str, status: int) -> None:
+    assert raw.request(method, path, params=PACKAGE).status_code == status
+
+
+def test_a_body_is_no_query(fake: FakeShipEngine, raw: httpx.Client) -> None:
+    assert raw.post(PATH, data=PACKAGE).status_code == 400
+    assert fake.requests[0].body == b"tracking_number=1Z&carrier_code=ups"
+    assert raw.post(PATH, params=PACKAGE).status_code == 204
+
+
+def test_scripted_answers_come_first_and_in_order(fake: FakeShipEngine, raw: httpx.Client) -> None:
+    fake.script(Answer.of(503), Answer.of(418, "text", {"X-A": "b"}))
+    fake.script(Answer.of(200, {"a": "é"}))
+    got = [raw.post(PATH, params=PACKAGE) for _ in range(4)]
+    assert [answer.status_code for answer in got] == [503, 418, 200, 204]
+    assert (got[1].text, got[1].headers["x-a"]) == ("text", "b")
+    assert got[2].json() == {"a": "é"}
+    assert len(fake.requests) == 4
+    assert len(fake.subscriptions) == 1
+    assert fake.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(b"", "reset"), httpx.ReadError),
+        (Answer(b"", "close"), httpx.RemoteProtocolError),
+        (Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "close"), httpx.RemoteProtocolError),
+        (Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "hang"), httpx.ReadTimeout),
+        (Answer(b"", "hang"), httpx.ReadTimeout),
+        (Answer.of(204, delay=5), httpx.ReadTimeout),
+        (Answer(b"garbage", "close"), httpx.RemoteProtocolError),
+    ],
+)
+def test_faults(fake: FakeShipEngine, raw: httpx.Client, answer: Answer, error: type[Exception]) -> None:
+    fake.script(answer)
+    with pytest.raises(error):
+        raw.post(PATH, params=PACKAGE, timeout=0.2)
+    assert raw.post(PATH, params=PACKAGE).status_code == 204
+
+
+def test_a_delay_passes(fake: FakeShipEngine, raw: httpx.Client) -> None:
+    fake.script(Answer.of(204, delay=0.05))
+    answer = raw.post(PATH, params=PACKAGE)
+    assert answer.status_code == 204
+    assert answer.elapsed.total_seconds() >= 0.05
+
+
+def test_a_recorded_request_shows_no_key(fake: FakeShipEngine, raw: httpx.Client) -> None:
+    raw.post(PATH, params=PACKAGE)
+    assert fake.requests[0].headers["Api-key"] == fake.api_key
+    assert fake.api_key not in repr(fake.requests)
+    assert Request("GET", "/a?b=", {}).query == [("b", "")]
+
+
+def test_the_end_leaves_nothing(raw: httpx.Client) -> None:
+    before = threading.active_count()
+    with FakeShipEngine() as fake:
+        fake.script(Answer(b"", "hang"))
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(fake.url + PATH, timeout=0.1)
+        with httpx.Client(base_url=fake.url) as client:
+            client.post(PATH)
+            assert threading.active_count() > before
+    fake.end()
+    assert threading.active_count() == before
+    with pytest.raises(httpx.ConnectError):
+        httpx.post(fake.url + PATH)
+
+
+def test_bytes_that_are_no_request(fake: FakeShipEngine, raw: httpx.Client) -> None:
+    with socket.create_connection(("127.0.0.1", int(fake.url.rpartition(":")[2]))) as connection:
+        connection.sendall(b"\x16\x03\x01 what\r\n\r\n")
+        assert b"400" in connection.recv(1000)
+    assert raw.post(PATH, params=PACKAGE).status_code == 204
+
+
+COMMAND = [sys.executable, "-m", "shipengine_tracking.testing"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command(number: signal.Signals) -> None:
+    arguments = ["--port", "0", "--api-key", "TEST_other", "--connected", "se-1=seko"]
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        lines = "".join(server.stdout.readline() for _ in range(3))
+        url = re.search(r"http://127\.0\.0\.1:\d+", lines)
+        assert url is not None
+        assert "curl" in lines
+        answer = httpx.post(
+            url[0] + PATH, params={"tracking_number": "1Z", "carrier_id": "se-1"}, headers={"API-Key": "TEST_other"}
+        )
+        assert answer.status_code == 204
+        assert server.stdout.readline().startswith(f"POST {PATH}?tracking_number=1Z&carrier_id=se-1 -> HTTP/1.1 204")
+        os.kill(server.pid, number)
+        assert server.stdout.read() == ""
+        assert server.wait(10) == 0
+
+
+def test_the_command_says_what_is_wrong() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "shipengine_tracking.testing", "--port", port],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"cannot listen at port {port}: ")
+    done = subprocess.run(
+        [sys.executable, "-m", "shipengine_tracking.testing", "--connected", "seko"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "'seko' is not ID=CODE" in done.stderr
