@@ -1,9 +1,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
+REDOCLY_VERSION := 2.77.0
+REDOCLY := build/redocly-$(REDOCLY_VERSION)/node_modules/.bin/redocly
+REDOCLY_LINT := lint spec/openapi.yaml --extends=recommended-strict --format=stylish
+export REDOCLY_TELEMETRY := off
+export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check lint types arrows generate generate-check spec-check lock clean
+.PHONY: help demo test soak check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +22,7 @@ test: .venv/developed ## run the tests
 soak: .venv/developed ## many calls through bad weather and rate limits: some minutes
 	@$(BIN)/python scripts/soak.py
 
-check: lint types arrows generate-check spec-check ## everything a reviewer would otherwise have to check by hand
+check: lint types arrows generate-check spec-check spec-lint ## everything a reviewer would otherwise have to check by hand
 
 lint: .venv/developed ## style and mistakes, by ruff
 	@ruff check .
@@ -39,6 +44,18 @@ generate-check: .venv/developed ## fail if generated/ is not what the spec says
 spec-check: .venv/developed ## fail if the spec is not a good OpenAPI document
 	@yamllint --strict spec
 	@$(BIN)/python scripts/spec.py
+	@$(BIN)/python scripts/spec_rules.py
+
+spec-lint: ## lint the spec with Redocly's strictest rules too (needs node 20 or newer)
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(REDOCLY) && $(REDOCLY) $(REDOCLY_LINT); \
+	elif [ "$$CI" = true ]; then echo 'spec-lint needs node and npm: apt-get install nodejs npm' >&2; exit 1; \
+	else echo 'Skipped: spec-lint needs node and npm. spec-check has done the rest.'; fi
+
+spec-diff: .venv/developed ## what changed in the spec since a git revision: make spec-diff BASE=HEAD^
+	@$(BIN)/python scripts/spec_diff.py $(or $(BASE),HEAD)
+
+docs: .venv/developed ## the spec as one page to read: build/docs/index.html
+	@$(BIN)/python scripts/docs.py
 
 lock: .venv/developed ## pin the development tools anew, after a change of pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --group dev \
@@ -60,3 +77,7 @@ clean: ## remove everything that make has made
 	@echo 'Installing the development tools (once) …'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	@touch $@
+
+$(REDOCLY):
+	@echo 'Installing Redocly (once) …'
+	@npm install --silent --no-save --no-audit --no-fund --prefix build/redocly-$(REDOCLY_VERSION) @redocly/cli@$(REDOCLY_VERSION)

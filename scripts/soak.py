@@ -159,10 +159,9 @@ def main() -> int:
         for calls in (500, 5000):
             before = memory()
             run = through_bad_weather(crew, calls, workers)
-            print(
-                f"  {crew.__name__:<13}{calls:>5} calls from {workers:>3} in {run.seconds:5.1f} s, {run.attempts} attempts"
-            )
-            print(f"      {dict(run.ended)}, {memory() - before:.1f} MB more at the peak")
+            grown = memory() - before
+            print(f"  {crew.__name__:<13}{calls:>5} calls from {workers:>3} in {run.seconds:5.1f} s:")
+            print(f"      {run.attempts} attempts, {dict(run.ended)}, {grown:.1f} MB more at the peak")
     print("A rate limit: 1,000 calls, 200 in 6 s. The time as a ratio to the ideal 24 s, and the 429s.")
     return 0 if all([*limits()]) else 1
 

@@ -23,12 +23,13 @@ class Error:
         error_type (KnownErrorType | str): What kind of error it is. Do not decide by it: a mistake in the request is at
             times reported as `system`.
             New values may come.
-        error_code (KnownErrorCode | str): What went wrong. Decide by this and by the status. New values come every
-            year.
+        error_code (KnownErrorCode | str): What went wrong. Decide by the status first and then by this. New values come
+            without notice.
         message (str): A sentence for people. Its wording may change at any time.
-        carrier_id (None | str | Unset): The carrier account that reported the error, at times the word `unknown`.
+        carrier_id (None | str | Unset): The connected carrier that reported the error, at times the word `unknown`.
         carrier_code (None | str | Unset): The carrier that reported the error.
-        field_name (None | str | Unset): The parameter or member that is wrong.
+        field_name (None | str | Unset): The parameter or member that is wrong. It may be missing even where one is to
+            blame.
         field_value (Any | Unset): The value that is wrong, as it was sent. Any JSON value.
     """
 

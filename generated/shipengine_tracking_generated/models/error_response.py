@@ -15,10 +15,12 @@ T = TypeVar("T", bound="ErrorResponse")
 
 @_attrs_define
 class ErrorResponse:
-    """Why a call failed. Real answers may lack `request_id`; it is then in the response header.
+    """Why a call failed.
 
     Attributes:
-        request_id (str): ShipEngine's id of this call, a UUID so far. Quote it to their support.
+        request_id (str): ShipEngine's id of this call, a UUID so far. Quote it to their support. Real answers may lack
+            it; then it is
+            in the header.
         errors (list[Error]): What went wrong; often one error, sometimes several.
     """
 

@@ -72,6 +72,11 @@ def _parse_response(
 
         return response_500
 
+    if 400 <= response.status_code <= 499:
+        response_4xx = ErrorResponse.from_dict(response.json())
+
+        return response_4xx
+
     if 500 <= response.status_code <= 599:
         response_5xx = response.text
         return response_5xx
@@ -102,21 +107,25 @@ def sync_detailed(
 ) -> Response[Any | ErrorResponse | str]:
     """Start tracking a package
 
-     Subscribes one package to tracking updates. Send the tracking number and say whose it is: the
-    carrier's code
-    or, for one of your connected carriers, its id. The parameters travel in the query string; the
-    request has
-    no body.
+     Subscribes one package to tracking updates. Send the tracking number and say whose it is by the
+    carrier's code.
+    The parameters travel in the query string, percent-encoded; a request that carries them in its body
+    is refused.
+    There is no body in the request and none in the answer.
 
     Args:
         carrier_code (str | Unset): The carrier that moves the package, by ShipEngine's code for
-            it. Optional on the wire; the service asks for
-            it together with `tracking_number`.
-        tracking_number (str | Unset): The carrier's tracking number. Optional on the wire, but a
-            call without it is answered with 400.
+            it, such as `usps`, `ups`, `fedex` or
+            `dhl_express`. New carriers get new codes: do not check it against a list. Optional on the
+            wire, but the
+            service asks for it together with `tracking_number`.
+        tracking_number (str | Unset): The carrier's tracking number, exactly as the carrier
+            writes it. Optional on the wire, but a call with an
+            empty one is answered with 400.
         carrier_id (str | Unset): One of the carriers connected to your account, by ShipEngine's
-            id for it. Use it when you have connected the
-            same carrier more than once.
+            id for it. Send it with `carrier_code` when the
+            same carrier is connected more than once; what the service does with it alone is not
+            documented.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -148,21 +157,25 @@ def sync(
 ) -> Any | ErrorResponse | str | None:
     """Start tracking a package
 
-     Subscribes one package to tracking updates. Send the tracking number and say whose it is: the
-    carrier's code
-    or, for one of your connected carriers, its id. The parameters travel in the query string; the
-    request has
-    no body.
+     Subscribes one package to tracking updates. Send the tracking number and say whose it is by the
+    carrier's code.
+    The parameters travel in the query string, percent-encoded; a request that carries them in its body
+    is refused.
+    There is no body in the request and none in the answer.
 
     Args:
         carrier_code (str | Unset): The carrier that moves the package, by ShipEngine's code for
-            it. Optional on the wire; the service asks for
-            it together with `tracking_number`.
-        tracking_number (str | Unset): The carrier's tracking number. Optional on the wire, but a
-            call without it is answered with 400.
+            it, such as `usps`, `ups`, `fedex` or
+            `dhl_express`. New carriers get new codes: do not check it against a list. Optional on the
+            wire, but the
+            service asks for it together with `tracking_number`.
+        tracking_number (str | Unset): The carrier's tracking number, exactly as the carrier
+            writes it. Optional on the wire, but a call with an
+            empty one is answered with 400.
         carrier_id (str | Unset): One of the carriers connected to your account, by ShipEngine's
-            id for it. Use it when you have connected the
-            same carrier more than once.
+            id for it. Send it with `carrier_code` when the
+            same carrier is connected more than once; what the service does with it alone is not
+            documented.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -189,21 +202,25 @@ async def asyncio_detailed(
 ) -> Response[Any | ErrorResponse | str]:
     """Start tracking a package
 
-     Subscribes one package to tracking updates. Send the tracking number and say whose it is: the
-    carrier's code
-    or, for one of your connected carriers, its id. The parameters travel in the query string; the
-    request has
-    no body.
+     Subscribes one package to tracking updates. Send the tracking number and say whose it is by the
+    carrier's code.
+    The parameters travel in the query string, percent-encoded; a request that carries them in its body
+    is refused.
+    There is no body in the request and none in the answer.
 
     Args:
         carrier_code (str | Unset): The carrier that moves the package, by ShipEngine's code for
-            it. Optional on the wire; the service asks for
-            it together with `tracking_number`.
-        tracking_number (str | Unset): The carrier's tracking number. Optional on the wire, but a
-            call without it is answered with 400.
+            it, such as `usps`, `ups`, `fedex` or
+            `dhl_express`. New carriers get new codes: do not check it against a list. Optional on the
+            wire, but the
+            service asks for it together with `tracking_number`.
+        tracking_number (str | Unset): The carrier's tracking number, exactly as the carrier
+            writes it. Optional on the wire, but a call with an
+            empty one is answered with 400.
         carrier_id (str | Unset): One of the carriers connected to your account, by ShipEngine's
-            id for it. Use it when you have connected the
-            same carrier more than once.
+            id for it. Send it with `carrier_code` when the
+            same carrier is connected more than once; what the service does with it alone is not
+            documented.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -233,21 +250,25 @@ async def asyncio(
 ) -> Any | ErrorResponse | str | None:
     """Start tracking a package
 
-     Subscribes one package to tracking updates. Send the tracking number and say whose it is: the
-    carrier's code
-    or, for one of your connected carriers, its id. The parameters travel in the query string; the
-    request has
-    no body.
+     Subscribes one package to tracking updates. Send the tracking number and say whose it is by the
+    carrier's code.
+    The parameters travel in the query string, percent-encoded; a request that carries them in its body
+    is refused.
+    There is no body in the request and none in the answer.
 
     Args:
         carrier_code (str | Unset): The carrier that moves the package, by ShipEngine's code for
-            it. Optional on the wire; the service asks for
-            it together with `tracking_number`.
-        tracking_number (str | Unset): The carrier's tracking number. Optional on the wire, but a
-            call without it is answered with 400.
+            it, such as `usps`, `ups`, `fedex` or
+            `dhl_express`. New carriers get new codes: do not check it against a list. Optional on the
+            wire, but the
+            service asks for it together with `tracking_number`.
+        tracking_number (str | Unset): The carrier's tracking number, exactly as the carrier
+            writes it. Optional on the wire, but a call with an
+            empty one is answered with 400.
         carrier_id (str | Unset): One of the carriers connected to your account, by ShipEngine's
-            id for it. Use it when you have connected the
-            same carrier more than once.
+            id for it. Send it with `carrier_code` when the
+            same carrier is connected more than once; what the service does with it alone is not
+            documented.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -1,0 +1,216 @@
+"""What this project asks of its spec beyond valid OpenAPI, one function a rule: `make spec-check`.
+
+A rule yields what breaks it, each as `#/its/place: a sentence`. `RULES` at the end is the whole standard.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+from spec import SPEC, load, walk
+from spec_places import OPERATION, Document, closed, names_below_webhook_envelopes, nodes, reachable, resolved
+
+Findings = Iterator[str]
+
+SCALAR_PLACES = re.compile(
+    r".*/(parameters|headers)/[^/]+/schema|.*/content/[^/]+/schema|.*/properties/[^/]+|#/components/schemas/[^/]+"
+)
+DESCRIBED_PLACES = {
+    r"#/info": ("title", "summary", "description"),
+    r"#/(servers|tags)/\d+": ("description",),
+    OPERATION: ("summary", "description", "operationId"),
+    r".*/requestBody|.*/responses/[^/]+|.*/headers/[^/]+": ("description",),
+    r"#/components/securitySchemes/[^/]+": ("description",),
+    r".*/examples/[^/]+": ("summary", "description"),
+    # The generator takes a parameter's description from its schema alone.
+    SCALAR_PLACES.pattern.replace("(parameters|headers)", "parameters"): ("description",),
+}
+STATUSES = ("204", "401", "403", "429", "5XX")
+NAMES = {"ShipEngine", "Python"}
+CATALOGUE_ENTRY = re.compile(r"(† )?[A-Z][^→]*\.( [A-Z][^→]*\.)* → (`(AccountError|CarrierError)`|\*by status\*)")
+
+
+def main() -> int:
+    """Print what breaks a rule; 1 if anything does."""
+    found = findings(load(SPEC))
+    for name, finding in found:
+        print(f"{name}: {finding}", file=sys.stderr)
+    if not found:
+        print(f"The spec keeps all {len(RULES)} rules")
+    return 1 if found else 0
+
+
+def findings(document: Document) -> list[tuple[str, str]]:
+    """Every rule that the document breaks, and where."""
+    return [(rule.__name__, finding) for rule in RULES for finding in rule(document)]
+
+
+def error_catalogue(document: Document) -> dict[str, str | None]:
+    """The exception that each error code becomes; None where the status decides."""
+    descriptions = document["components"]["schemas"]["KnownErrorCode"]["x-enumDescriptions"]
+    matches = {code: CATALOGUE_ENTRY.fullmatch(text) for code, text in descriptions.items()}
+    return {code: match and match[4] for code, match in matches.items()}
+
+
+def everything_is_described(document: Document) -> Findings:
+    """Whatever a reader meets has a description, and a summary where there is room for one."""
+    for place, node in nodes(document):
+        for pattern, keys in DESCRIBED_PLACES.items():
+            if "$ref" not in node and re.fullmatch(pattern, place):
+                yield from (f"{place}: has no {key}" for key in keys if not str(node.get(key, "")).strip())
+
+
+def prose_is_in_sentences(document: Document) -> Findings:
+    """A description begins like a sentence and ends with a full stop."""
+    for place, node in nodes(document):
+        texts = [node.get("description"), *node.get("x-enumDescriptions", {}).values()]
+        for text in (text for text in texts if isinstance(text, str)):
+            if text[:1].islower() or not re.search(r"[.)`*]\s*$", text) or "  " in text.replace("\n  ", "\n"):
+                yield f"{place}: not written in sentences: {text.strip()[:60]!r}"
+
+
+def summaries_are_in_sentence_case(document: Document) -> Findings:
+    """A summary or title is no heading in capitals and no sentence with a full stop."""
+    for place, node in nodes(document):
+        for text in (node[key] for key in ("summary", "title") if isinstance(node.get(key), str)):
+            first, *others = text.removesuffix(".").split() or [""]
+            shouted = [word for word in others if not (word.islower() or word.isupper() or word in NAMES)]
+            if shouted or first[:1].islower() or text.endswith(".") or not text:
+                yield f"{place}: {text!r} is not in sentence case" + (f": {', '.join(shouted)}" if shouted else "")
+
+
+def scalars_have_examples(document: Document) -> Findings:
+    """Every value that is no object and no list shows an example, and so does every body."""
+    for place, node in nodes(document):
+        kinds = {node.get("type")} if isinstance(node.get("type"), str) else set(node.get("type", []))
+        scalar = SCALAR_PLACES.fullmatch(place) and "$ref" not in node and not kinds & {"object", "array"}
+        if (scalar or re.fullmatch(r".*/content/[^/]+", place)) and not node.get("examples"):
+            yield f"{place}: has no example"
+
+
+def examples_fit_their_schemas(document: Document) -> Findings:
+    """Every example is what its schema says: formats are checked, members that the schema lacks are refused."""
+    registry = Registry().with_resource("urn:spec", DRAFT202012.create_resource(closed(document)))
+    for place, node in nodes(document):
+        if isinstance(node.get("examples"), list):  # of a schema
+            pairs = [(place, example) for example in node["examples"]]
+        elif re.fullmatch(r".*/content/[^/]+", place) and "schema" in node:
+            named = node.get("examples", {}).values()
+            pairs = [(f"{place}/schema", resolved(document, example).get("value")) for example in named]
+        else:
+            continue
+        for schema, example in pairs:
+            validator = OAS31Validator(
+                {"$ref": f"urn:spec{schema}"}, registry=registry, format_checker=oas31_format_checker
+            )
+            for error in validator.iter_errors(example):
+                yield f"{place}: an example does not fit: {error.message:.200}"
+
+
+def enum_values_are_described(document: Document) -> Findings:
+    """Each value of an enum has a description, in the same order, and there is none for anything else."""
+    for place, node in nodes(document):
+        values, described = node.get("enum"), list(node.get("x-enumDescriptions", {}))
+        if values is not None and values != described:
+            odd = set(values) ^ set(described)
+            yield f"{place}: enum and x-enumDescriptions differ: {', '.join(sorted(odd)) or 'in their order'}"
+
+
+def error_catalogue_is_in_form(document: Document) -> Findings:
+    """An error code reads: † if worded from its name, what it means, what to do, an arrow, the exception."""
+    schema = document["components"]["schemas"]["KnownErrorCode"]
+    for code, text in schema.get("x-enumDescriptions", {}).items():
+        if not CATALOGUE_ENTRY.fullmatch(text):
+            yield f"#/components/schemas/KnownErrorCode: {code} does not read 'Meaning. Remedy. → exception': {text!r}"
+
+
+def enums_and_dates_are_open(document: Document) -> Findings:
+    """What the wire may change at any time, enums and dates, stands in an anyOf beside a plain string."""
+    for place, node in nodes(document):
+        choices = node.get("anyOf", [])
+        known = [one for one in choices if "enum" in resolved(document, one) or one.get("format") == "date-time"]
+        if known and {"type": "string"} not in choices:
+            yield f"{place}: closed: has no plain string beside {known[0]}"
+        alone = node.get("format") == "date-time" or "enum" in node or "/Known" in node.get("$ref", "")
+        if alone and not re.search(r"/anyOf/\d+$|^#/components/schemas/Known\w+$", place):
+            yield f"{place}: closed: an enum or a date outside an anyOf"
+
+
+def webhook_payloads_are_tolerant(document: Document) -> Findings:
+    """Below the envelope of a webhook nothing is required and everything may be null."""
+    for name, node in document["components"]["schemas"].items():
+        if name in names_below_webhook_envelopes(document):
+            yield from (f"#/components/schemas/{name}: requires {key}" for key in node.get("required", []))
+            for key, schema in node.get("properties", {}).items():
+                if "null" not in schema.get("type", ()) and {"type": "null"} not in schema.get("anyOf", ()):
+                    yield f"#/components/schemas/{name}/properties/{key}: may not be null"
+
+
+def failures_are_declared(document: Document) -> Findings:
+    """Every operation declares 401, 403, 429 with Retry-After and 5XX, one error body for every 4xx, and a bare 204."""
+    for place, operation in nodes(document):
+        if re.fullmatch(OPERATION, place) and place.startswith("#/paths/"):
+            answers = {status: resolved(document, answer) for status, answer in operation["responses"].items()}
+            yield from (f"{place}: does not declare {code}" for code in STATUSES if code not in answers)
+            if "Retry-After" not in answers.get("429", {}).get("headers", {"Retry-After": 0}):
+                yield f"{place}: 429 has no Retry-After"
+            for status, answer in answers.items():
+                schemas = [media.get("schema") for media in answer.get("content", {}).values()]
+                if status == "204" and schemas:
+                    yield f"{place}: 204 has a body"
+                if status[0] == "4" and schemas != [{"$ref": "#/components/schemas/ErrorResponse"}]:
+                    yield f"{place}: {status} does not answer with ErrorResponse"
+
+
+def security_is_global(document: Document) -> Findings:
+    """The key is asked for globally (on an operation it would change the generated client), never of a webhook."""
+    if not document.get("security"):
+        yield "#/security: is missing"
+    for place, operation in nodes(document):
+        if re.fullmatch(OPERATION, place) and operation.get("security") != ([] if "#/webhooks" in place else None):
+            yield f"{place}/security: only a webhook has its own, and it is []"
+
+
+def operations_have_samples(document: Document) -> Findings:
+    """Every operation shows HTTP, cURL and both kinds of Python."""
+    for place, operation in nodes(document):
+        if re.fullmatch(OPERATION, place) and place.startswith("#/paths/"):
+            labels = [sample.get("label") for sample in operation.get("x-codeSamples", [])]
+            if labels != ["HTTP", "cURL", "Python", "Python (async)"]:
+                yield f"{place}/x-codeSamples: are {labels}"
+
+
+def components_are_used(document: Document) -> Findings:
+    """No component stands there for nothing."""
+    outside = {key: value for key, value in document.items() if key != "components"}
+    schemes = {name for place, node in walk(document) if re.search(r"/?security/\d+$", place) for name in node}  # type: ignore[attr-defined]
+    used = reachable(document, outside) | {f"#/components/securitySchemes/{name}" for name in schemes}
+    for kind, components in document["components"].items():
+        for name in components:
+            if f"#/components/{kind}/{name}" not in used:
+                yield f"#/components/{kind}/{name}: nobody uses it"
+
+
+RULES: list[Callable[[Document], Findings]] = [
+    everything_is_described,
+    prose_is_in_sentences,
+    summaries_are_in_sentence_case,
+    scalars_have_examples,
+    examples_fit_their_schemas,
+    enum_values_are_described,
+    error_catalogue_is_in_form,
+    enums_and_dates_are_open,
+    webhook_payloads_are_tolerant,
+    failures_are_declared,
+    security_is_global,
+    operations_have_samples,
+    components_are_used,
+]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

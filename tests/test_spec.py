@@ -1,0 +1,231 @@
+"""The spec keeps its rules, and each rule catches the edit that it is there for."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import spec_rules
+from spec import SPEC, SpecError, load, problems
+
+Edit = Callable[[Any], object]
+
+DOCUMENT = load(SPEC)
+
+
+def finds(rule: str, edit: Edit) -> list[str]:
+    """What one rule has to say about an edited copy."""
+    document = copy.deepcopy(DOCUMENT)
+    edit(document)
+    return list(getattr(spec_rules, rule)(document))
+
+
+def test_the_spec_is_valid_and_keeps_every_rule() -> None:
+    assert problems(DOCUMENT) == []
+    assert spec_rules.findings(DOCUMENT) == []
+
+
+# Ways into the document, to keep the table below readable.
+def start(document: Any) -> Any:
+    return document["paths"]["/v1/tracking/start"]["post"]
+
+
+def update(document: Any) -> Any:
+    return document["webhooks"]["tracking_update"]["post"]
+
+
+def schema(document: Any, name: str) -> Any:
+    return document["components"]["schemas"][name]
+
+
+def property_of(document: Any, name: str, member: str) -> Any:
+    return schema(document, name)["properties"][member]
+
+
+def response(document: Any, name: str) -> Any:
+    return document["components"]["responses"][name]
+
+
+def body_of(document: Any, name: str) -> Any:
+    return document["components"]["examples"][name]["value"]
+
+
+def rename(mapping: Any, old: str, new: str) -> None:
+    items = [(new if key == old else key, value) for key, value in mapping.items()]
+    mapping.clear()
+    mapping.update(items)
+
+
+BREAKS: list[tuple[str, Edit]] = [
+    ("everything_is_described", lambda d: d["info"].pop("summary")),
+    ("everything_is_described", lambda d: d["servers"][1].pop("description")),
+    ("everything_is_described", lambda d: d["tags"][0].pop("description")),
+    ("everything_is_described", lambda d: start(d).pop("description")),
+    ("everything_is_described", lambda d: start(d).pop("operationId")),
+    ("everything_is_described", lambda d: update(d).pop("summary")),
+    ("everything_is_described", lambda d: update(d)["requestBody"].pop("description")),
+    ("everything_is_described", lambda d: update(d)["responses"]["401"].update(description=" ")),
+    ("everything_is_described", lambda d: response(d, "Started").pop("description")),
+    ("everything_is_described", lambda d: d["components"]["headers"]["RetryAfter"].pop("description")),
+    ("everything_is_described", lambda d: d["components"]["parameters"]["carrier_id"]["schema"].pop("description")),
+    ("everything_is_described", lambda d: d["components"]["securitySchemes"]["api_key"].pop("description")),
+    ("everything_is_described", lambda d: d["components"]["examples"]["missing_key"].pop("description")),
+    ("everything_is_described", lambda d: schema(d, "TrackingEvent").pop("description")),
+    ("everything_is_described", lambda d: property_of(d, "TrackingInformationEvent", "signer").pop("description")),
+    ("everything_is_described", lambda d: property_of(d, "TrackingInformation", "ship_date").pop("description")),
+    ("prose_is_in_sentences", lambda d: schema(d, "Error").update(description="one error.")),
+    ("prose_is_in_sentences", lambda d: schema(d, "Error").update(description="One error")),
+    ("prose_is_in_sentences", lambda d: schema(d, "Error").update(description="One  error.")),
+    ("prose_is_in_sentences", lambda d: schema(d, "KnownStatusCode")["x-enumDescriptions"].update(IT="In transit")),
+    ("summaries_are_in_sentence_case", lambda d: start(d).update(summary="Start Tracking a Package")),
+    ("summaries_are_in_sentence_case", lambda d: start(d).update(summary="start tracking a package")),
+    ("summaries_are_in_sentence_case", lambda d: start(d).update(summary="Start tracking a package.")),
+    ("scalars_have_examples", lambda d: property_of(d, "Error", "error_code").pop("examples")),
+    ("scalars_have_examples", lambda d: property_of(d, "Error", "field_value").update(examples=[])),
+    ("scalars_have_examples", lambda d: property_of(d, "TrackingInformation", "carrier_id").pop("examples")),
+    ("scalars_have_examples", lambda d: d["components"]["headers"]["RateLimitReset"]["schema"].pop("examples")),
+    ("scalars_have_examples", lambda d: d["components"]["parameters"]["signature"]["schema"].pop("examples")),
+    ("scalars_have_examples", lambda d: schema(d, "KnownStatusCode").pop("examples")),
+    ("scalars_have_examples", lambda d: response(d, "NotFound")["content"]["application/json"].pop("examples")),
+    ("scalars_have_examples", lambda d: update(d)["requestBody"]["content"]["application/json"].pop("examples")),
+    ("examples_fit_their_schemas", lambda d: property_of(d, "Error", "message").update(examples=[7])),
+    ("examples_fit_their_schemas", lambda d: schema(d, "KnownStatusCode").update(examples=["it"])),
+    ("examples_fit_their_schemas", lambda d: d["components"]["headers"]["RetryAfter"]["schema"].update(examples=["9"])),
+    (
+        "examples_fit_their_schemas",
+        lambda d: d["components"]["parameters"]["carrier_id"]["schema"].update(examples=["28529731"]),
+    ),
+    ("examples_fit_their_schemas", lambda d: body_of(d, "missing_key").pop("request_id")),
+    ("examples_fit_their_schemas", lambda d: body_of(d, "missing_key")["errors"][0].update(hint="unknown member")),
+    ("examples_fit_their_schemas", lambda d: rename(body_of(d, "delivered")["data"], "status_code", "statuscode")),
+    ("examples_fit_their_schemas", lambda d: body_of(d, "in_transit")["data"]["events"][1].update(latitude="30 N")),
+    (
+        "examples_fit_their_schemas",
+        lambda d: property_of(d, "TrackingInformation", "ship_date")["anyOf"].remove({"type": "string"}),
+    ),
+    ("enum_values_are_described", lambda d: schema(d, "KnownErrorCode")["enum"].append("not_found")),
+    ("enum_values_are_described", lambda d: schema(d, "KnownErrorCode")["enum"].remove("unknown")),
+    ("enum_values_are_described", lambda d: schema(d, "KnownStatusCode")["enum"].reverse()),
+    ("enum_values_are_described", lambda d: schema(d, "KnownErrorType").pop("x-enumDescriptions")),
+    (
+        "enum_values_are_described",
+        lambda d: rename(schema(d, "KnownErrorType"), "x-enumDescriptions", "x-enum-descriptions"),
+    ),
+    (
+        "error_catalogue_is_in_form",
+        lambda d: schema(d, "KnownErrorCode")["x-enumDescriptions"].update(forbidden="Not allowed."),
+    ),
+    (
+        "error_catalogue_is_in_form",
+        lambda d: schema(d, "KnownErrorCode")["x-enumDescriptions"].update(forbidden="No. → `ForbiddenError`"),
+    ),
+    ("enums_and_dates_are_open", lambda d: property_of(d, "Error", "error_code")["anyOf"].remove({"type": "string"})),
+    (
+        "enums_and_dates_are_open",
+        lambda d: schema(d, "Error")["properties"].update(error_type={"$ref": "#/components/schemas/KnownErrorType"}),
+    ),
+    ("enums_and_dates_are_open", lambda d: property_of(d, "TrackingEvent", "resource_type").update(enum=["API_TRACK"])),
+    ("enums_and_dates_are_open", lambda d: property_of(d, "TrackingInformation", "ship_date")["anyOf"].pop(1)),
+    ("webhook_payloads_are_tolerant", lambda d: schema(d, "TrackingInformation").update(required=["status_code"])),
+    (
+        "webhook_payloads_are_tolerant",
+        lambda d: property_of(d, "TrackingInformationEvent", "latitude").update(type="number"),
+    ),
+    (
+        "webhook_payloads_are_tolerant",
+        lambda d: property_of(d, "TrackingInformation", "ship_date")["anyOf"].remove({"type": "null"}),
+    ),
+    ("failures_are_declared", lambda d: start(d)["responses"].pop("429")),
+    ("failures_are_declared", lambda d: response(d, "RateLimited")["headers"].pop("Retry-After")),
+    ("failures_are_declared", lambda d: response(d, "Started").update(content={"application/json": {"schema": {}}})),
+    ("failures_are_declared", lambda d: response(d, "NotFound")["content"]["application/json"].pop("schema")),
+    ("security_is_global", lambda d: d.pop("security")),
+    ("security_is_global", lambda d: start(d).update(security=[{"api_key": []}])),
+    ("security_is_global", lambda d: update(d).pop("security")),
+    ("operations_have_samples", lambda d: start(d).pop("x-codeSamples")),
+    ("operations_have_samples", lambda d: start(d)["x-codeSamples"].pop(1)),
+    ("components_are_used", lambda d: d["components"]["responses"].update(Spare={"description": "Nobody's."})),
+    ("components_are_used", lambda d: d["components"]["schemas"].update(Spare={"type": "object"})),
+    (
+        "components_are_used",
+        lambda d: d["components"]["schemas"].update(
+            One={"items": {"$ref": "#/components/schemas/Two"}}, Two={"items": {"$ref": "#/components/schemas/One"}}
+        ),
+    ),
+    ("components_are_used", lambda d: d.update(security=[{}])),
+    ("components_are_used", lambda d: update(d)["parameters"].pop()),
+]
+
+
+@pytest.mark.parametrize(("rule", "edit"), BREAKS, ids=[f"{number}-{rule}" for number, (rule, _) in enumerate(BREAKS)])
+def test_a_wrong_edit_is_caught_by_name(rule: str, edit: Edit) -> None:
+    assert finds(rule, edit)
+
+
+def test_every_rule_is_shown_to_catch_something() -> None:
+    assert {rule.__name__ for rule in spec_rules.RULES} == {name for name, _ in BREAKS}
+    assert all(rule.__doc__ for rule in spec_rules.RULES)
+
+
+def test_an_example_is_no_part_of_the_document() -> None:
+    def like_a_schema(document: Any) -> None:
+        property_of(document, "Error", "field_value")["examples"].append({"properties": {"no": {"type": "string"}}})
+
+    assert [finds(rule.__name__, like_a_schema) for rule in spec_rules.RULES] == [[]] * len(spec_rules.RULES)
+
+
+@pytest.mark.parametrize("name", ["KnownErrorCode", "KnownErrorType", "KnownErrorSource", "KnownStatusCode"])
+def test_a_value_given_twice_is_caught(name: str) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    schema(document, name)["enum"].append(schema(document, name)["enum"][0])
+    assert any("duplicate enum value" in problem for problem in problems(document))
+
+
+def test_the_file_is_read_as_json_would_be(tmp_path: Path) -> None:
+    page = tmp_path / "spec.yaml"
+    page.write_text("country: NO\nday: 2026-11-21\nat: 2026-11-21T10:00:00Z\nanswer: on\n")
+    assert load(page) == {"country": "NO", "day": "2026-11-21", "at": "2026-11-21T10:00:00Z", "answer": "on"}
+    page.write_text("info: one\ninfo: two\n")
+    with pytest.raises(SpecError, match=r"spec\.yaml:2: .*duplicate key"):
+        load(page)
+
+
+def test_the_vendors_values_are_all_there() -> None:
+    counts = {
+        name: len(schema(DOCUMENT, name)["enum"]) for name in DOCUMENT["components"]["schemas"] if "Known" in name
+    }
+    assert counts == {
+        "KnownErrorSource": 3,
+        "KnownErrorType": 6,
+        "KnownErrorCode": 50,
+        "KnownStatusCode": 8,
+        "KnownStatusDetailCode": 75,
+    }
+
+
+def test_the_catalogue_can_be_read_by_a_program() -> None:
+    catalogue = spec_rules.error_catalogue(DOCUMENT)
+    assert set(catalogue) == set(schema(DOCUMENT, "KnownErrorCode")["enum"])
+    assert catalogue["carrier_not_connected"] == "CarrierError"
+    assert catalogue["trial_expired"] == "AccountError"
+    assert catalogue["invalid_identifier"] is None
+
+
+def test_realistic_failures_have_named_examples() -> None:
+    named = {name for answer in DOCUMENT["components"]["responses"].values() for name in _names(answer)}
+    assert named >= {
+        "missing_key",
+        "missing_tracking_number",
+        "carrier_not_connected",
+        "tracking_not_supported",
+        "unknown_carrier_id",
+        "rate_limit_exceeded",
+        "system_error",
+        "several_errors",
+    }
+
+
+def _names(answer: dict[str, Any]) -> set[str]:
+    return {name for media in answer.get("content", {}).values() for name in media["examples"]}

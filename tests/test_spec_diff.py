@@ -1,0 +1,239 @@
+"""What two versions of the spec promise differently, and which of it can break a client."""
+
+import copy
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spec import SPEC, load
+from spec_diff import compare
+
+Edit = Callable[[Any], object]
+
+DOCUMENT = load(SPEC)
+START = "POST /v1/tracking/start"
+ERROR = f"{START}: answer 404, application/json, errors[]."
+DATA = "webhook tracking_update: body, application/json, data."
+NEW = {"name": "size", "in": "query", "schema": {"type": "string"}}
+STRING = {"type": "string"}
+
+
+def start(document: Any) -> Any:
+    return document["paths"]["/v1/tracking/start"]["post"]
+
+
+def update(document: Any) -> Any:
+    return document["webhooks"]["tracking_update"]["post"]
+
+
+def schema(document: Any, name: str) -> Any:
+    return document["components"]["schemas"][name]
+
+
+def member(document: Any, name: str, key: str) -> Any:
+    return schema(document, name)["properties"][key]
+
+
+def parameter(document: Any, name: str) -> Any:
+    return document["components"]["parameters"][name]
+
+
+def answer(document: Any, name: str) -> Any:
+    return document["components"]["responses"][name]
+
+
+BREAKING: list[tuple[str, Edit]] = [
+    (f"{START} is gone", lambda d: d["paths"].clear()),
+    (f"{START} was operationId start_tracking, is operationId begin", lambda d: start(d).update(operationId="begin")),
+    (f"{START}: query parameter carrier_id is gone", lambda d: start(d)["parameters"].pop()),
+    (f"{START}: query parameter size is new", lambda d: start(d)["parameters"].append({**NEW, "required": True})),
+    (
+        f"{START}: query parameter carrier_id is now required",
+        lambda d: parameter(d, "carrier_id").update(required=True),
+    ),
+    (
+        f"{START}: query parameter carrier_id had maxLength 25, has 20",
+        lambda d: parameter(d, "carrier_id")["schema"].update(maxLength=20),
+    ),
+    (
+        f"{START}: query parameter carrier_code had minLength 1, has 2",
+        lambda d: parameter(d, "carrier_code")["schema"].update(minLength=2),
+    ),
+    (
+        f"{START}: query parameter carrier_code had pattern None, has ^[a-z_]+$",
+        lambda d: parameter(d, "carrier_code")["schema"].update(pattern="^[a-z_]+$"),
+    ),
+    (
+        f"{START}: query parameter carrier_code takes no other values now",
+        lambda d: parameter(d, "carrier_code")["schema"].update(enum=["usps"]),
+    ),
+    (
+        f"{START}: query parameter carrier_code is no longer string",
+        lambda d: parameter(d, "carrier_code")["schema"].update(type="integer"),
+    ),
+    (f"{START}: answer 404 is gone", lambda d: start(d)["responses"].pop("404")),
+    (
+        f"{START}: answer 404, application/json is gone",
+        lambda d: rename(answer(d, "NotFound")["content"], "application/json", "application/problem+json"),
+    ),
+    (
+        f"{START}: answer 429, header Retry-After is gone",
+        lambda d: answer(d, "RateLimited")["headers"].pop("Retry-After"),
+    ),
+    (f"{ERROR}field_name is gone", lambda d: schema(d, "Error")["properties"].pop("field_name")),
+    (f"{ERROR}message is no longer required", lambda d: schema(d, "Error")["required"].remove("message")),
+    (f"{ERROR}message may now be null", lambda d: member(d, "Error", "message").update(type=["string", "null"])),
+    (f"{ERROR}message may now be integer", lambda d: member(d, "Error", "message").update(type="integer")),
+    (f"{ERROR}error_code no longer knows unknown", lambda d: schema(d, "KnownErrorCode")["enum"].remove("unknown")),
+    ("webhook tracking_update is gone", lambda d: d.pop("webhooks")),
+    (
+        "webhook tracking_update: header parameter x-shipengine-timestamp is gone",
+        lambda d: update(d)["parameters"].pop(),
+    ),
+    (
+        "webhook tracking_update: header parameter x-shipengine-timestamp is no longer required",
+        lambda d: parameter(d, "signature_timestamp").update(required=False),
+    ),
+    (f"{DATA}tracking_number is gone", lambda d: schema(d, "TrackingInformation")["properties"].pop("tracking_number")),
+    (f"{DATA}events[].signer is gone", lambda d: schema(d, "TrackingInformationEvent")["properties"].pop("signer")),
+    (f"{DATA}status_code no longer knows SP", lambda d: schema(d, "KnownStatusCode")["enum"].remove("SP")),
+    (
+        f"{DATA}ship_date is no longer string (date-time)",
+        lambda d: member(d, "TrackingInformation", "ship_date")["anyOf"].pop(0),
+    ),
+    ("server https://api.eu.shipengine.com is gone", lambda d: d["servers"].pop()),
+    ("security was [{'api_key': []}], is None", lambda d: d.pop("security")),
+    (
+        "security scheme api_key was {'type': 'apiKey', 'in': 'header', 'name': 'API-Key'}, "
+        "is {'type': 'apiKey', 'in': 'header', 'name': 'X-Key'}",
+        lambda d: d["components"]["securitySchemes"]["api_key"].update(name="X-Key"),
+    ),
+    ("schema KnownErrorType is gone", lambda d: call_error_type(d, "ErrorKind")),
+]
+
+HARMLESS: list[tuple[str, Edit]] = [
+    (f"{START}: query parameter size is new", lambda d: start(d)["parameters"].append(NEW)),
+    (
+        f"{START}: query parameter carrier_id had maxLength 25, has 40",
+        lambda d: parameter(d, "carrier_id")["schema"].update(maxLength=40),
+    ),
+    (
+        f"{START}: query parameter carrier_id had pattern ^se(-[a-z0-9]+)+$, has None",
+        lambda d: parameter(d, "carrier_id")["schema"].pop("pattern"),
+    ),
+    (
+        f"{START}: query parameter carrier_id may now be integer",
+        lambda d: parameter(d, "carrier_id")["schema"].update(type=["string", "integer"]),
+    ),
+    (
+        f"{START}: answer 409 is new",
+        lambda d: start(d)["responses"].update({"409": {"$ref": "#/components/responses/Refused"}}),
+    ),
+    (f"{ERROR}hint is new", lambda d: schema(d, "Error")["properties"].update(hint=STRING)),
+    (f"{ERROR}error_code now knows not_found", lambda d: schema(d, "KnownErrorCode")["enum"].append("not_found")),
+    (f"{ERROR}carrier_id is no longer null", lambda d: member(d, "Error", "carrier_id").update(type="string")),
+    (f"{DATA}weight is new", lambda d: schema(d, "TrackingInformation")["properties"].update(weight=STRING)),
+    (
+        f"{DATA}tracking_number is now required",
+        lambda d: schema(d, "TrackingInformation").update(required=["tracking_number"]),
+    ),
+    ("schema Spare is new", lambda d: d["components"]["schemas"].update(Spare=STRING)),
+    (
+        "#/components/schemas/Error reads differently or has other examples",
+        lambda d: schema(d, "Error").update(description="-"),
+    ),
+    (
+        "#/components/schemas/Error reads differently or has other examples",
+        lambda d: member(d, "Error", "message").update(examples=["-"]),
+    ),
+    ("#/info/version reads differently or has other examples", lambda d: d["info"].update(version="9.9.9")),
+]
+
+
+def rename(mapping: Any, old: str, new: str) -> None:
+    mapping[new] = mapping.pop(old)
+
+
+def call_error_type(document: Any, name: str) -> None:
+    rename(document["components"]["schemas"], "KnownErrorType", name)
+    member(document, "Error", "error_type")["anyOf"][0] = {"$ref": f"#/components/schemas/{name}"}
+
+
+def changes(edit: Edit) -> list[tuple[bool, str]]:
+    document = copy.deepcopy(DOCUMENT)
+    edit(document)
+    return compare(DOCUMENT, document)
+
+
+@pytest.mark.parametrize(("sentence", "edit"), BREAKING, ids=[sentence for sentence, _ in BREAKING])
+def test_a_breaking_change_is_named(sentence: str, edit: Edit) -> None:
+    assert (True, sentence) in changes(edit)
+
+
+@pytest.mark.parametrize(("sentence", "edit"), HARMLESS, ids=[sentence for sentence, _ in HARMLESS])
+def test_a_harmless_change_is_named_and_breaks_nothing(sentence: str, edit: Edit) -> None:
+    assert (False, sentence) in changes(edit)
+    assert not any(breaking for breaking, _ in changes(edit))
+
+
+def test_order_and_place_do_not_matter() -> None:
+    def shuffle(document: Any) -> None:
+        start(document)["parameters"].reverse()
+        schema(document, "KnownErrorCode")["enum"].reverse()
+        start(document)["responses"]["404"] = answer(document, "NotFound")
+
+    assert [sentence for breaking, sentence in changes(shuffle) if "reads differently" not in sentence] == []
+
+
+def test_what_lies_in_something_gone_is_not_listed_too() -> None:
+    assert len([1 for breaking, _ in changes(lambda d: d["paths"].clear()) if breaking]) == 1
+
+
+def test_a_schema_may_hold_itself() -> None:
+    def nest(document: Any) -> None:
+        schema(document, "Error")["properties"]["causes"] = {"items": {"$ref": "#/components/schemas/Error"}}
+
+    assert (False, f"{ERROR}causes is new") in changes(nest)
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """A repository of its own, with the spec committed and then broken."""
+    for name in ("scripts", "spec"):
+        shutil.copytree(SPEC.parent.parent / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for command in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-qm", "One"],
+    ):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    page = tmp_path / "spec" / "openapi.yaml"
+    page.write_text(page.read_text().replace("        - $ref: '#/components/parameters/carrier_id'\n", ""))
+    return tmp_path
+
+
+def spec_diff(house: Path, base: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "scripts/spec_diff.py", base]
+    return subprocess.run(command, cwd=house, capture_output=True, text=True, check=False)
+
+
+def test_a_breaking_change_fails_until_the_changelog_names_it(scratch: Path) -> None:
+    sentence = f"{START}: query parameter carrier_id is gone"
+    said = spec_diff(scratch, "HEAD")
+    assert said.returncode == 1
+    assert f"BREAKING  {sentence}" in said.stdout
+    assert f"no new line of CHANGELOG.md says: {sentence}" in said.stderr
+    (scratch / "CHANGELOG.md").write_text(f"# Changes\n\n- {sentence}\n")
+    assert spec_diff(scratch, "HEAD").returncode == 0
+
+
+def test_no_change_passes_and_an_unknown_base_is_said(scratch: Path) -> None:
+    subprocess.run(["git", "checkout", "-q", "--", "spec"], cwd=scratch, check=True)
+    assert spec_diff(scratch, "HEAD").stdout == "0 changes of the spec since HEAD\n"
+    unknown = spec_diff(scratch, "v0.0.0")
+    assert (unknown.returncode, unknown.stderr) == (1, "v0.0.0 is no git revision, or has no spec/openapi.yaml\n")
