@@ -8,7 +8,7 @@ export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock clean
+.PHONY: help demo test soak check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ demo: .venv/installed ## start tracking a package: against the built-in fake ser
 
 test: .venv/developed ## run the tests
 	@$(BIN)/python -m pytest
+
+soak: .venv/developed ## many calls through bad weather and rate limits: some minutes
+	@$(BIN)/python scripts/soak.py
 
 check: lint types arrows generate-check spec-check spec-lint ## everything a reviewer would otherwise have to check by hand
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,12 +36,16 @@ class Caller:
             TrackingClient if kind == "sync" else AsyncTrackingClient
         )
 
-    def calls(self, *packages: dict[str, Any], **settings: Any) -> list[Exception | None]:
+    def calls(self, *packages: dict[str, Any], pause: float = 0, **settings: Any) -> list[Exception | None]:
         settings = {"max_retries": 0, **settings}
         if self.kind == "sync":
+            ended: list[Exception | None] = []
             with TrackingClient(**settings) as client:
-                return [self._sync(client, package) for package in packages]
-        return asyncio.run(self._async(packages, settings))
+                for package in packages:
+                    ended.append(self._sync(client, package))
+                    time.sleep(pause)
+            return ended
+        return asyncio.run(self._async(packages, pause, settings))
 
     def call(self, package: dict[str, Any] = PACKAGE, **settings: Any) -> Exception | None:
         return self.calls(package, **settings)[0]
@@ -57,7 +62,9 @@ class Caller:
         return None
 
     @staticmethod
-    async def _async(packages: tuple[dict[str, Any], ...], settings: dict[str, Any]) -> list[Exception | None]:
+    async def _async(
+        packages: tuple[dict[str, Any], ...], pause: float, settings: dict[str, Any]
+    ) -> list[Exception | None]:
         ended: list[Exception | None] = []
         async with AsyncTrackingClient(**settings) as client:
             for package in packages:
@@ -66,6 +73,7 @@ class Caller:
                     ended.append(None)
                 except Exception as error:
                     ended.append(error)
+                await asyncio.sleep(pause)
         return ended
 
 

@@ -19,16 +19,21 @@ ROOMS: dict[str, set[str]] = {
     "exceptions": {"models"},
     "_key": set(),
     "_arguments": set(),
-    "connections": {"client"},
+    "retry": set(),
+    "_gate": set(),
+    "_seam": set(),
+    "slots": {"client"},
+    "connections": set(),
     "client": {"api"},
     "__init__": {"models"},
     "testing.answers": set(),
+    "testing.weather": set(),
     "testing.server": set(),
     "testing.__init__": set(),
     "testing.__main__": set(),
 }
 DO_IO = {"asyncio", "os", "socket", "socketserver", "http.server", "threading"}
-PURE = {"_answers", "exceptions", "_arguments", "_key", "testing.answers"}
+PURE = {"_answers", "exceptions", "_arguments", "_key", "retry", "_gate", "_seam", "testing.answers", "testing.weather"}
 
 
 def imports(package: Path, path: Path) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -28,8 +29,13 @@ class Settings:
     key: ApiKey
     base_url: str
     timeout: httpx.Timeout
+    deadline: float
+    max_retries: int
+    max_wait: float
+    max_connections: int
+    requests_per_minute: int | None
     on_behalf_of: str | None
-    transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None
+    transport: Any
 
 
 def settings(
@@ -37,21 +43,30 @@ def settings(
     api_key: object,
     base_url: object,
     timeout: object,
+    deadline: object,
     max_retries: object,
+    max_wait: object,
+    max_connections: object,
+    requests_per_minute: object,
     on_behalf_of: object,
-    transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None,
+    transport: object,
     transport_kind: type,
     environ: Mapping[str, str],
 ) -> Settings:
     """Return a client's arguments, checked and completed from the environment."""
-    if max_retries != 0 or isinstance(max_retries, bool):
-        raise InvalidArgumentError("max_retries must be 0: this version sends each call once")
     if transport is not None and not isinstance(transport, transport_kind):
         raise InvalidArgumentError(f"transport must be an httpx.{transport_kind.__name__}, not {_kind(transport)}")
     return Settings(
         key=ApiKey(_key(api_key, environ)),
         base_url=_base_url(base_url, environ),
         timeout=_timeout(timeout),
+        deadline=_seconds("deadline", deadline),
+        max_retries=_count("max_retries", max_retries, 0),
+        max_wait=0.0 if max_wait == 0 else _seconds("max_wait", max_wait),
+        max_connections=_count("max_connections", max_connections, 1),
+        requests_per_minute=(
+            None if requests_per_minute is None else _count("requests_per_minute", requests_per_minute, 1)
+        ),
         on_behalf_of=None if on_behalf_of is None else _token("on_behalf_of", on_behalf_of),
         transport=transport,
     )
@@ -135,6 +150,12 @@ def _fit(query: dict[str, str], url: str) -> None:
     if len(url) + sum(len(name) + 2 + size for name, size in sizes.items()) > LONGEST_URL:
         longest = max(sizes, key=sizes.__getitem__)
         raise InvalidArgumentError(f"{longest} is too long: a URL takes {LONGEST_URL:,} characters, percent-encoded")
+
+
+def _count(name: str, value: object, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidArgumentError(f"{name} must be a whole number, {least} or more")
+    return value
 
 
 def _carrier_id(value: object) -> str:

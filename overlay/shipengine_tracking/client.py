@@ -24,7 +24,11 @@ class _Client(Generic[_Transport]):
         *,
         base_url: str | None = None,
         timeout: float | httpx.Timeout = 30.0,
-        max_retries: int = 0,
+        deadline: float = 60.0,
+        max_retries: int = 3,
+        max_wait: float = 90.0,
+        max_connections: int = 100,
+        requests_per_minute: int | None = None,
         on_behalf_of: str | None = None,
         transport: _Transport | None = None,
     ):
@@ -34,9 +38,19 @@ class _Client(Generic[_Transport]):
             api_key: Your ShipEngine API key; if None, the environment's `SHIPENGINE_API_KEY`.
             base_url: Where the API is; if None, the environment's `SHIPENGINE_BASE_URL`, else
                 `https://api.shipengine.com`. Accounts hosted in the EU use `https://api.eu.shipengine.com`.
-            timeout: Seconds for each of: to connect, to send, to wait for the next bytes, to wait for a connection
-                that is free. An `httpx.Timeout` sets them apart.
-            max_retries: How often a call is tried again; so far always 0: each call is sent once.
+            timeout: Seconds for each of: to connect, to send, to wait for the next bytes, to wait for one of the
+                `max_connections`. An `httpx.Timeout` sets them apart.
+            deadline: Seconds for one attempt in all, from its first byte to the answer's last. A TrackingClient looks
+                at it whenever a part of an answer's body arrives: a server that drips the head of an answer, byte by
+                byte, is beyond it. An AsyncTrackingClient knows no such exception.
+            max_retries: How often a call is sent again after a connection failure, a time-out, or a status of 408, 429,
+                500, 502 to 504 or 520 to 526. 0 sends each call once.
+            max_wait: Seconds that one call may wait in all, between its attempts and for the account's rate limit. If
+                the server asks for more, the call ends at once, with `retry_after`.
+            max_connections: How many calls may be in flight at the same time; others wait for their turn.
+            requests_per_minute: Paces the calls of this client: never more than so many answers in any 60 seconds.
+                None leaves it to the answers' own headers. ShipEngine allows an account 200 in production and 20 in the
+                sandbox, all its programs together.
             on_behalf_of: For partners: the account to act for, sent as `On-Behalf-Of`.
             transport: An httpx transport to send through, such as an `httpx.MockTransport` in tests.
 
@@ -47,7 +61,11 @@ class _Client(Generic[_Transport]):
             api_key=api_key,
             base_url=base_url,
             timeout=timeout,
+            deadline=deadline,
             max_retries=max_retries,
+            max_wait=max_wait,
+            max_connections=max_connections,
+            requests_per_minute=requests_per_minute,
             on_behalf_of=on_behalf_of,
             transport=transport,
             transport_kind=self._transport_kind,

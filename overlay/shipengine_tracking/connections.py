@@ -1,161 +1,170 @@
-"""The seam between the generated client and the network: what every request and every answer passes through.
+"""The way of a call: through the gate, out over a connection of its own, and out again if that failed.
 
-A response hook raises the exception that an answer means before the generated parser sees it. So one mapping serves
-every operation, and no answer that the parser would choke on can reach it.
+Free slots lie on a stack, last in first out, so that few connections do the work. The gate bounds their number.
 """
 
 from __future__ import annotations
 
 import asyncio
-import zlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, TypeVar, cast
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from math import inf
+from typing import Any, Generic, TypeVar
 
-import httpx
-
-from shipengine_tracking_generated import Client
+from tenacity import AsyncRetrying, Retrying
 
 from ._arguments import Settings
-from ._version import __version__
-from .exceptions import (
-    APIConnectionError,
-    APIError,
-    APITimeoutError,
-    ClientStateError,
-    InvalidArgumentError,
-    ShipEngineError,
-)
+from ._gate import Gate, Waiter
+from ._seam import Seam
+from .exceptions import APIError, ClientStateError, ShipEngineError
+from .retry import Call, engine
+from .slots import AsyncLent, AsyncSlot, Lent, Slot
 
-BODY_LIMIT = 1_000_000
-CLOSED = "this client is closed: make a new one"
+clock = time.monotonic
+MINUTE = 60.0
 
-_C = TypeVar("_C", httpx.Client, httpx.AsyncClient)
+# How an attempt has ended that has not.
+NOTHING: Mapping[str, str] | BaseException = {}
+
+_S = TypeVar("_S", Slot, AsyncSlot)
+_E = TypeVar("_E", Retrying, AsyncRetrying)
 
 
-class _Seam:
-    """What both kinds of connections share; no I/O."""
+class _Shared(Generic[_S]):
+    """What both kinds of connections do alike; the threaded kind holds a lock around what touches the gate."""
 
-    def __init__(self, settings: Settings):
-        headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",  # answers are empty or tiny, and so none can be a decompression bomb
-            "User-Agent": f"shipengine-tracking/{__version__} python-httpx/{httpx.__version__}",
-        }
-        if settings.on_behalf_of is not None:
-            headers["On-Behalf-Of"] = settings.on_behalf_of
+    _make_event: type[threading.Event] | type[asyncio.Event]
+
+    def __init__(self, settings: Settings, new_slot: Callable[[], _S]):
         self.closed = False
-        self._key = settings.key
-        self._options: dict[str, Any] = {
-            "auth": settings.key,
-            "base_url": settings.base_url,
-            "headers": headers,
-            "timeout": settings.timeout,
-            "transport": settings.transport,
-            "follow_redirects": False,  # the key goes to no other host
-            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a load balancer's are not ours to keep
-        }
-        # More than is kept, so that a key across the edge is seen whole.
-        self._read_limit = BODY_LIMIT + settings.key.longest_form
-
-    def _answer(self, response: httpx.Response, raw: bytes) -> APIError:
-        body = self._key.redact(_decoded(response.headers, raw))
-        headers = self._key.redact_headers(response.headers)
-        return APIError.from_answer(response.status_code, headers, body[:BODY_LIMIT], len(body) > BODY_LIMIT)
+        self._settings = settings
+        self._gate = Gate(settings.max_connections, settings.requests_per_minute, MINUTE)
+        self._new_slot: Callable[[], _S] = new_slot
+        self._free: list[_S] = [new_slot()]  # one now, so that settings out of order are found now
 
     def check_open(self) -> None:
         """Refuse the use of a closed client."""
         if self.closed:
-            raise ClientStateError(CLOSED)
+            raise ClientStateError("this client is closed: make a new one")
 
-    def _translated(self, error: Exception, response: httpx.Response | None = None) -> Exception:
-        """Return what to raise instead: one of our own, without the frames of those who held the key."""
-        if isinstance(error, ShipEngineError):
-            return error.with_traceback(None)
-        if isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
-            self._key.redact_error(error)
-            failure = self._failure(error, response)
-            failure.__cause__ = error
-            return failure
-        if isinstance(error, RuntimeError) and self.closed:  # by another thread or task, amid the call
-            return ClientStateError(CLOSED)
-        return error
+    def _engine(self, kind: Callable[..., _E], sleep: Callable[[float], object]) -> _E:
+        settings = self._settings
+        return engine(
+            kind, max_retries=settings.max_retries, max_wait=settings.max_wait, sleep=sleep, random=random.random
+        )
 
-    def _failure(self, error: Exception, response: httpx.Response | None) -> ShipEngineError:
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL):
-            return InvalidArgumentError(f"the request cannot be sent as it is ({reason})")
-        host = httpx.URL(self._options["base_url"]).host
-        kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
-        if response is None:
-            return kind(f"no answer from {host} ({reason})")
-        headers = self._key.redact_headers(response.headers)
-        message = f"the answer of {host} broke off after its status {response.status_code} ({reason})"
-        return kind(message, status_code=response.status_code, headers=headers)
+    def _waiter(self, call: Call) -> Waiter:
+        call.sent = False
+        pool = self._settings.timeout.pool
+        return Waiter(self._make_event, self._settings.max_wait - call.waited, inf if pool is None else pool)
+
+    def _take(self) -> _S:
+        return self._free.pop() if self._free else self._new_slot()
 
 
-class Connections(_Seam):
+class Connections(_Shared[Slot]):
     """What a TrackingClient sends through."""
 
-    def __init__(self, settings: Settings):
-        super().__init__(settings)
-        self._httpx = _built(httpx.Client, self._options, self._on_response)
-        self._generated = Client(base_url="").set_httpx_client(self._httpx)
+    _make_event = threading.Event
 
-    def call(self, operation: Callable[..., object], query: Mapping[str, str]) -> None:
-        """Send one request; return on the 204, else raise what the answer means."""
-        self.check_open()
+    def __init__(self, settings: Settings):
+        super().__init__(settings, partial(Slot, Seam(settings, settings.transport and Lent(settings.transport))))
+        self._lock = threading.Lock()
+        self._retrying = self._engine(Retrying, time.sleep)
+
+    def call(self, operation: Callable[..., Any], query: Mapping[str, str]) -> None:
+        """Make a call, over as many attempts as the policy allows; return if it ended in the 204."""
+        call = Call(operation, query)
         try:
-            operation(client=self._generated, **query)
-        except Exception as error:
-            raise self._translated(error)  # noqa: B904 its cause is chained already
+            self._retrying(self._attempt, call)
+        except ShipEngineError as error:
+            raise call.ended_by(error)  # noqa: B904 its cause stays
+
+    def _attempt(self, call: Call) -> None:
+        waiter, started, ended = self._enter(call), clock(), NOTHING
+        try:
+            ended = self._send(call)
+        except BaseException as error:
+            ended = error
+            raise
+        finally:
+            with self._lock:
+                self._gate.leave(waiter, clock(), ended)
+            call.log_attempt(ended, clock() - started)
+
+    def _enter(self, call: Call) -> Waiter:
+        waiter = self._waiter(call)
+        try:
+            while True:
+                with self._lock:
+                    self.check_open()
+                    pause = self._gate.enter(waiter, clock())
+                if not pause:
+                    break
+                waiter.event.wait(pause)
+                waiter.event.clear()
+        except BaseException:
+            with self._lock:
+                self._gate.give_up(waiter)
+            raise
+        call.passed_after(waiter.waited(clock()))
+        return waiter
+
+    def _send(self, call: Call) -> Mapping[str, str]:
+        with self._lock:
+            slot = self._take()
+        try:
+            headers = slot.send(call)
+        except APIError:
+            self._give_back(slot)  # a whole answer leaves its connection in order
+            raise
+        except BaseException:
+            slot.close()
+            raise
+        self._give_back(slot)
+        return headers
+
+    def _give_back(self, slot: Slot) -> None:
+        with self._lock:
+            if not self.closed:
+                self._free.append(slot)
+                return
+        slot.close()
 
     def close(self) -> None:
-        """Close the connections. A second time does nothing."""
-        self.closed = True
-        self._httpx.close()
-
-    def _on_response(self, response: httpx.Response) -> None:
-        if response.status_code == 204:
-            if _strays_may_follow(response):
-                response.extensions["network_stream"].close()
-            return
-        raw = bytearray()
-        try:
-            for chunk in (response.content,) if response.is_stream_consumed else response.iter_raw():
-                raw += chunk
-                if len(raw) > self._read_limit:
-                    break
-        except Exception as error:
-            raise self._translated(error, response)  # noqa: B904 its cause is chained already
-        raise self._answer(response, bytes(raw))
+        """Close what is idle; what is in flight is closed when it ends. A second time does nothing."""
+        with self._lock:
+            self.closed, free, self._free = True, self._free, []
+            self._gate.wake_all()
+        for slot in free:
+            slot.close()
+        if self._settings.transport is not None:
+            self._settings.transport.close()
 
 
-class AsyncConnections(_Seam):
-    """What an AsyncTrackingClient sends through."""
+class AsyncConnections(_Shared[AsyncSlot]):
+    """What an AsyncTrackingClient sends through. One event loop needs no lock."""
+
+    _make_event = asyncio.Event
 
     def __init__(self, settings: Settings):
-        super().__init__(settings)
-        self._httpx = _built(httpx.AsyncClient, self._options, self._on_response)
-        self._generated = Client(base_url="").set_async_httpx_client(self._httpx)
+        seam = Seam(settings, settings.transport and AsyncLent(settings.transport))
+        super().__init__(settings, partial(AsyncSlot, seam))
+        self._retrying = self._engine(AsyncRetrying, asyncio.sleep)
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def call(self, operation: Callable[..., Awaitable[object]], query: Mapping[str, str]) -> None:
-        """Send one request; return on the 204, else raise what the answer means."""
-        self.check_open()
-        self._check_loop()
+    async def call(self, operation: Callable[..., Any], query: Mapping[str, str]) -> None:
+        """Make a call, over as many attempts as the policy allows; return if it ended in the 204."""
+        call = Call(operation, query)
         try:
-            await operation(client=self._generated, **query)
-        except Exception as error:
-            raise self._translated(error)  # noqa: B904 its cause is chained already
-
-    async def close(self) -> None:
-        """Close the connections. A second time does nothing."""
-        if not self.closed:
             self._check_loop()
-            self.closed = True
-            await self._httpx.aclose()
+            await self._retrying(self._attempt, call)
+        except ShipEngineError as error:
+            raise call.ended_by(error)  # noqa: B904 its cause stays
 
     def _check_loop(self) -> None:
         try:
@@ -163,56 +172,65 @@ class AsyncConnections(_Seam):
         except RuntimeError:
             raise ClientStateError("this client runs under asyncio only") from None
         # The first call decides: a client may be made before any loop runs.
-        if self._loop is None:
-            self._loop = running
-        elif self._loop is not running:
+        self._loop = self._loop or running
+        if self._loop is not running:
             raise ClientStateError("this client belongs to another event loop: make one in each loop")
 
-    async def _on_response(self, response: httpx.Response) -> None:
-        if response.status_code == 204:
-            if _strays_may_follow(response):
-                await response.extensions["network_stream"].aclose()
-            return
-        raw = bytearray()
+    async def _attempt(self, call: Call) -> None:
+        waiter, started, ended = await self._enter(call), clock(), NOTHING
         try:
-            if response.is_stream_consumed:
-                raw += response.content
-            else:
-                async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_raw())) as chunks:
-                    async for chunk in chunks:
-                        raw += chunk
-                        if len(raw) > self._read_limit:
-                            break
-        except Exception as error:
-            raise self._translated(error, response)  # noqa: B904 its cause is chained already
-        raise self._answer(response, bytes(raw))
+            ended = await self._send(call)
+        except BaseException as error:
+            ended = error
+            raise
+        finally:
+            self._gate.leave(waiter, clock(), ended)
+            call.log_attempt(ended, clock() - started)
 
+    async def _enter(self, call: Call) -> Waiter:
+        waiter = self._waiter(call)
+        try:
+            while True:
+                self.check_open()
+                pause = self._gate.enter(waiter, clock())
+                if not pause:
+                    break
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(waiter.event.wait(), pause)
+                waiter.event.clear()
+        except BaseException:
+            self._gate.give_up(waiter)
+            raise
+        call.passed_after(waiter.waited(clock()))
+        return waiter
 
-def _built(kind: Callable[..., _C], options: Mapping[str, Any], hook: Callable[..., object]) -> _C:
-    try:
-        return kind(**options, event_hooks={"response": [hook]})
-    except (ValueError, OSError, ImportError) as error:
-        raise InvalidArgumentError(
-            f"the environment's proxy or certificate settings cannot be used ({error}): "
-            "look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
-        ) from error
+    async def _send(self, call: Call) -> Mapping[str, str]:
+        slot = self._take()
+        try:
+            headers = await slot.send(call)
+        except APIError:
+            await self._give_back(slot)  # a whole answer leaves its connection in order
+            raise
+        except BaseException:
+            await slot.close()
+            raise
+        await self._give_back(slot)
+        return headers
 
+    async def _give_back(self, slot: AsyncSlot) -> None:
+        if self.closed:
+            await slot.close()
+        else:
+            self._free.append(slot)
 
-def _strays_may_follow(response: httpx.Response) -> bool:
-    """Prepare a 204; return whether its connection must go.
-
-    A 204 has no body. If it announces one all the same, what follows would be read as the answer to the next call.
-    """
-    response.headers.pop("content-encoding", None)  # some decoders take no data for broken data
-    announced = response.headers.get("content-length", "0") != "0" or "transfer-encoding" in response.headers
-    return announced and "network_stream" in response.extensions
-
-
-def _decoded(headers: Mapping[str, str], raw: bytes) -> bytes:
-    # We ask for no encoding; a server that uses one regardless is understood if it is honest, and else kept as it is.
-    if headers.get("content-encoding", "").lower() not in ("gzip", "x-gzip", "deflate"):
-        return raw
-    try:
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(raw, 2 * BODY_LIMIT) or raw
-    except zlib.error:
-        return raw
+    async def close(self) -> None:
+        """Close what is idle; what is in flight is closed when it ends. A second time does nothing."""
+        if self.closed:
+            return
+        self._check_loop()
+        self.closed, free, self._free = True, self._free, []
+        self._gate.wake_all()
+        for slot in free:
+            await slot.close()
+        if self._settings.transport is not None:
+            await self._settings.transport.aclose()

@@ -133,7 +133,8 @@ class APIError(ShipEngineError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # From the wire's own values: the models' UNSET is a sentinel that does not survive copying.
-        kept = {name: vars(self)[name] for name in ("attempts", "retry_after", "__notes__") if name in vars(self)}
+        names = ("args", "attempts", "retry_after", *(("__notes__",) if hasattr(self, "__notes__") else ()))
+        kept = {name: getattr(self, name) for name in names}
         return self.__class__, (self.status_code, self.headers, self.body, self.body_truncated), kept
 
 
@@ -206,6 +207,16 @@ def exception_class(status_code: int, codes: list[str]) -> type[APIError]:
         by_status = _STATUSES.get(status_code, InvalidRequestError)
         return next((kind for code in codes if (kind := CODES.get(code))), by_status)
     return APIError
+
+
+def held_back(seconds: float | None, cause: RateLimitError | None) -> RateLimitError:
+    """Return the error of a call that was not sent, because an earlier answer asks all calls to wait."""
+    error = RateLimitError(429, cause.headers if cause else {}, cause.body if cause else b"")
+    error.retry_after, error.attempts = seconds, 0
+    wait = "" if seconds is None else f" for another {seconds:.0f} s"
+    error.args = (f"not sent: the account's calls are used up{wait}",)
+    error.__cause__ = cause
+    return error
 
 
 def _header_request_id(headers: Mapping[str, str]) -> str | None:

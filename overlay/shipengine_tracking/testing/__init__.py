@@ -9,5 +9,6 @@
 
 from .answers import Answer, Request, Subscription, error
 from .server import FakeShipEngine
+from .weather import RateLimit, Weather
 
-__all__ = ["Answer", "FakeShipEngine", "Request", "Subscription", "error"]
+__all__ = ["Answer", "FakeShipEngine", "RateLimit", "Request", "Subscription", "Weather", "error"]

@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -54,12 +55,15 @@ class Answer:
     """Bytes to send as they are, and what becomes of the connection after them.
 
     `then`: "keep" it for the next request, "close" it, "reset" it, or "hang": send nothing more, but stay connected
-    until the fake ends. `delay` is the seconds before the first byte.
+    until the fake ends. `delay` is the seconds before the first byte. `drip` follows the data byte by byte, `pace`
+    seconds apart.
     """
 
     data: bytes
     then: Literal["keep", "close", "reset", "hang"] = "keep"
     delay: float = 0.0
+    drip: bytes = b""
+    pace: float = 0.05
 
     @classmethod
     def of(
@@ -103,40 +107,32 @@ def error(
     return Answer.of(status, document, {"x-shipengine-requestid": request_id, **(headers or {})})
 
 
-def decide(request: Request, api_key: str, connected: Mapping[str, str]) -> Answer | Subscription:
-    """Return what the API does with a request: the refusal, or the subscription it makes."""
+def decide(
+    request: Request, api_key: str, connected: Mapping[str, str], headers: Mapping[str, str]
+) -> Answer | Subscription:
+    """Return what the API does with a request: the refusal, with these headers, or the subscription it makes."""
+    refuse = partial(error, headers=headers)
     if request.headers.get("api-key") != api_key:
-        return error(401, "unauthorized", "The API key is missing or not valid.", error_type="security")
+        return refuse(401, "unauthorized", "The API key is missing or not valid.", error_type="security")
     if request.path != "/v1/tracking/start":
-        return error(404, "not_found", "There is nothing here.", error_type="validation")
+        return refuse(404, "not_found", "There is nothing here.", error_type="validation")
     if request.method != "POST":
-        return error(405, "unspecified", "Use POST.", error_type="validation", headers={"Allow": "POST"})
+        return error(405, "unspecified", "Use POST.", error_type="validation", headers={**headers, "Allow": "POST"})
     query = dict(request.query)
     number, code, identifier = (query.get(name) for name in ("tracking_number", "carrier_code", "carrier_id"))
     if not number:
         # The API blames itself for what the caller left out, and names no field.
-        return error(400, "unspecified", "A tracking number is required.", error_type="system")
-    if identifier is not None:
-        return _by_id(number, code, identifier, connected)
-    if not code:
-        return error(400, "field_value_required", "A carrier is required.", error_type="validation")
-    if code not in OPEN_CARRIERS and code not in connected.values():
-        return error(400, "carrier_not_connected", f"{code} is not connected to this account.", carrier_code=code)
-    return Subscription(number, code, None)
-
-
-def _by_id(number: str, code: str | None, identifier: str, connected: Mapping[str, str]) -> Answer | Subscription:
-    if len(identifier) > 25 or not _CARRIER_ID.fullmatch(identifier):
-        return error(
-            400,
-            "invalid_identifier",
-            f"{identifier} is no carrier id.",
-            error_type="validation",
-            field_name="carrier_id",
-            field_value=identifier,
-        )
-    if identifier not in connected:
-        return error(404, "invalid_identifier", f"There is no carrier {identifier}.", field_name="carrier_id")
+        return refuse(400, "unspecified", "A tracking number is required.", error_type="system")
+    if identifier is None:
+        if not code:
+            return refuse(400, "field_value_required", "A carrier is required.", error_type="validation")
+        if code not in OPEN_CARRIERS and code not in connected.values():
+            return refuse(400, "carrier_not_connected", f"{code} is not connected to this account.", carrier_code=code)
+    elif len(identifier) > 25 or not _CARRIER_ID.fullmatch(identifier):
+        message = f"{identifier} is no carrier id."
+        return refuse(400, "invalid_identifier", message, field_name="carrier_id", field_value=identifier)
+    elif identifier not in connected:
+        return refuse(404, "invalid_identifier", f"There is no carrier {identifier}.", field_name="carrier_id")
     return Subscription(number, code, identifier)
 
 

@@ -7,6 +7,7 @@ import socket
 import socketserver
 import struct
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Mapping
@@ -14,7 +15,8 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Self, cast
 
-from .answers import Answer, Request, Subscription, decide
+from .answers import Answer, Request, Subscription, decide, error
+from .weather import RateLimit, Weather
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,8 @@ class FakeShipEngine:
         connected: The carriers connected to the account: carrier id -> carrier code.
         api_key: The only key it accepts.
         port: The port to listen at; 0 takes any that is free.
+        rate_limit: The account's rate limit; None does not limit.
+        weather: Random trouble; None for none.
 
     Attributes:
         url: Its address, for `base_url=`.
@@ -36,10 +40,18 @@ class FakeShipEngine:
     """
 
     def __init__(
-        self, connected: Mapping[str, str] | None = None, *, api_key: str = "TEST_of_the_fake_server", port: int = 0
+        self,
+        connected: Mapping[str, str] | None = None,
+        *,
+        api_key: str = "TEST_of_the_fake_server",
+        port: int = 0,
+        rate_limit: RateLimit | None = None,
+        weather: Weather | None = None,
     ):
         self.api_key = api_key
         self.connected = dict(connected or {})
+        self.rate_limit = rate_limit
+        self.weather = weather
         self.requests: list[Request] = []
         self.subscriptions: list[Subscription] = []
         self.connections = 0
@@ -61,11 +73,18 @@ class FakeShipEngine:
             self.requests.append(request)
             if self._script:
                 return self._script.popleft()
-            decision = decide(request, self.api_key, self.connected)
+            trouble = self.weather.strikes() if self.weather else None
+            if self.weather and trouble not in (None, "slow"):
+                return self.weather.answer(str(trouble))
+            passes, headers = self.rate_limit.count(time.monotonic()) if self.rate_limit else (True, {})
+            if not passes:
+                return error(429, "rate_limit_exceeded", "Too many calls.", error_type="system", headers=headers)
+            decision = decide(request, self.api_key, self.connected, headers)
             if isinstance(decision, Answer):
                 return decision
             self.subscriptions.append(decision)
-            return Answer.of(204, headers={"x-shipengine-requestid": str(uuid.uuid4())})
+            headers = {"x-shipengine-requestid": str(uuid.uuid4()), **headers}
+            return Answer.of(204, headers=headers, delay=self.weather.delay if self.weather and trouble else 0.0)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -127,6 +146,9 @@ class _Handler(BaseHTTPRequestHandler):
         answer = fake.answer(Request(self.command, self.path, dict(self.headers.items()), body))
         fake.ended.wait(answer.delay)
         self.wfile.write(answer.data)
+        for byte in answer.drip:
+            fake.ended.wait(answer.pace)
+            self.wfile.write(bytes([byte]))
         log.info("%s %s -> %s", self.command, self.path, answer.data[:40].split(b"\r\n")[0].decode("latin-1"))
         if answer.then != "keep":
             self.close_connection = True

@@ -1,0 +1,130 @@
+"""What every request and every answer passes through, the same for both kinds of client. No I/O.
+
+A response hook raises the exception that an answer means before the generated parser sees it. So one mapping serves
+every operation, and no answer that the parser would choke on can reach it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, TypeVar
+
+import httpx
+
+from ._arguments import Settings
+from ._version import __version__
+from .exceptions import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    InvalidArgumentError,
+    ShipEngineError,
+)
+
+BODY_LIMIT = 1_000_000
+
+_C = TypeVar("_C", httpx.Client, httpx.AsyncClient)
+
+
+class Seam:
+    """Makes httpx clients, and turns what comes out of them into our exceptions."""
+
+    def __init__(self, settings: Settings, transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None):
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # answers are empty or tiny, and so none can be a decompression bomb
+            "User-Agent": f"shipengine-tracking/{__version__} python-httpx/{httpx.__version__}",
+        }
+        if settings.on_behalf_of is not None:
+            headers["On-Behalf-Of"] = settings.on_behalf_of
+        self.deadline = settings.deadline
+        # More than is kept, so that a key across the edge is seen whole.
+        self.read_limit = BODY_LIMIT + settings.key.longest_form
+        self._key = settings.key
+        self._host = httpx.URL(settings.base_url).host
+        self._options: dict[str, Any] = {
+            "auth": settings.key,
+            "base_url": settings.base_url,
+            "headers": headers,
+            "timeout": settings.timeout,
+            "transport": transport,
+            "follow_redirects": False,  # the key goes to no other host
+            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a load balancer's are not ours to keep
+            "limits": httpx.Limits(max_connections=1, max_keepalive_connections=1),
+        }
+        if transport is None:
+            with _environment_in_order():
+                self._options["verify"] = httpx.create_ssl_context()  # once for all clients: it takes 15 ms
+
+    def client(self, kind: Callable[..., _C], on_response: Callable[..., object]) -> _C:
+        """Return a stock httpx client for one connection."""
+        with _environment_in_order():
+            return kind(**self._options, event_hooks={"response": [on_response]})
+
+    def answer(self, response: httpx.Response, raw: bytes) -> APIError:
+        """Return the exception that a whole answer means."""
+        body = self._key.redact(_decoded(response.headers, raw))
+        headers = self._key.redact_headers(response.headers)
+        return APIError.from_answer(response.status_code, headers, body[:BODY_LIMIT], len(body) > BODY_LIMIT)
+
+    def too_late(self, response: httpx.Response | None) -> APIConnectionError:
+        """Return the exception of an attempt that its deadline has cut off."""
+        return self._broken_off(APITimeoutError, f"no whole answer within {self.deadline:g} s", response)
+
+    def translated(self, error: Exception, response: httpx.Response | None) -> Exception:
+        """Return what to raise instead: one of our own, without the frames of those who held the key."""
+        if not isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
+            return error
+        self._key.redact_error(error)
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        failure: ShipEngineError
+        if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL):
+            failure = InvalidArgumentError(f"the request cannot be sent as it is ({reason})")
+        else:
+            kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
+            failure = self._broken_off(kind, reason, response)
+        failure.__cause__ = error
+        return failure
+
+    def _broken_off(
+        self, kind: type[APIConnectionError], reason: str, response: httpx.Response | None
+    ) -> APIConnectionError:
+        if response is None:
+            return kind(f"no answer from {self._host} ({reason})")
+        headers = self._key.redact_headers(response.headers)
+        message = f"the answer of {self._host} broke off after its status {response.status_code} ({reason})"
+        return kind(message, status_code=response.status_code, headers=headers)
+
+
+@contextmanager
+def _environment_in_order() -> Generator[None]:
+    try:
+        yield
+    except (ValueError, OSError, ImportError) as error:
+        raise InvalidArgumentError(
+            f"the environment's proxy or certificate settings cannot be used ({error}): "
+            "look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+        ) from error
+
+
+def strays_may_follow(response: httpx.Response) -> bool:
+    """Prepare a 204; return whether its connection must go.
+
+    A 204 has no body. If it announces one all the same, what follows would be read as the answer to the next call.
+    """
+    response.headers.pop("content-encoding", None)  # some decoders take no data for broken data
+    announced = response.headers.get("content-length", "0") != "0" or "transfer-encoding" in response.headers
+    return announced and "network_stream" in response.extensions
+
+
+def _decoded(headers: Mapping[str, str], raw: bytes) -> bytes:
+    # We ask for no encoding; a server that uses one regardless is understood if it is honest, and else kept as it is.
+    if headers.get("content-encoding", "").lower() not in ("gzip", "x-gzip", "deflate"):
+        return raw
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(raw, 2 * BODY_LIMIT) or raw
+    except zlib.error:
+        return raw

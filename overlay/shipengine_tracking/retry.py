@@ -1,0 +1,119 @@
+"""Which failures are tried again, and when. Decisions only: sleep and random are arguments."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from attrs import define
+from tenacity import AsyncRetrying, RetryCallState, Retrying
+
+from .exceptions import APIConnectionError, APIError, InvalidArgumentError, ShipEngineError
+
+log = logging.getLogger("shipengine_tracking")
+log.addHandler(logging.NullHandler())  # it is for the program to say where logs go
+
+# 408 and 429 ask for it; the others are a server's, a proxy's (502 to 504) or Cloudflare's (520 to 526) bad moment.
+RETRIED = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
+
+_Engine = TypeVar("_Engine", Retrying, AsyncRetrying)
+
+
+@define
+class Call:
+    """One call over all its attempts."""
+
+    operation: Callable[..., Any]
+    query: Mapping[str, str]
+    attempts: int = 0  # requests sent
+    waited: float = 0.0  # seconds spent at the gate and between attempts
+    sent: bool = False  # whether the present attempt has got past the gate
+
+    def passed_after(self, seconds: float) -> None:
+        """Note that the gate has let an attempt through."""
+        self.waited += seconds
+        self.attempts += 1
+        self.sent = True
+
+    def log_attempt(self, ended: Mapping[str, str] | BaseException, seconds: float) -> None:
+        """Write the one line of an attempt."""
+        if log.isEnabledFor(logging.DEBUG):
+            answer = reason(ended) if isinstance(ended, BaseException) else "204"
+            log.debug("%s: attempt %d: %s in %.3f s", self, self.attempts, answer, seconds)
+
+    def ended_by(self, error: ShipEngineError) -> ShipEngineError:
+        """Return an error as the caller meets it: with the count, without the frames in between."""
+        if not isinstance(error, InvalidArgumentError):
+            error.attempts = self.attempts
+        return error.with_traceback(None)
+
+    def __str__(self) -> str:
+        """Name the call in a log. Tracking numbers are personal data in some places."""
+        shown = {**self.query, "tracking_number": masked(self.query.get("tracking_number", ""))}
+        return " ".join(f"{name}={value!r}" for name, value in shown.items())
+
+
+def masked(number: str) -> str:
+    """Return a tracking number with all but its last four characters masked; one so short that it shows all masked."""
+    return "…" + (number[-4:] if len(number) > 4 else "")
+
+
+def is_retryable(error: BaseException | None) -> bool:
+    """Return whether the failure of a request that was sent may pass by itself."""
+    if isinstance(error, APIError):
+        return error.status_code in RETRIED
+    return isinstance(error, APIConnectionError)
+
+
+def pause(attempt: int, error: BaseException | None, random: Callable[[], float]) -> float:
+    """Return the seconds to wait after an attempt, counted from 1: full jitter, never sooner than the server asks."""
+    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt - 1, 10))
+    asked = error.retry_after if isinstance(error, APIError) else None
+    return max(longest * random(), asked or 0.0)
+
+
+def engine(
+    kind: Callable[..., _Engine],
+    *,
+    max_retries: int,
+    max_wait: float,
+    sleep: Callable[[float], Any],
+    random: Callable[[], float],
+) -> _Engine:
+    """Return tenacity's engine with our policy: call it with a function and its Call."""
+
+    def retry(state: RetryCallState) -> bool:
+        return state.args[0].sent and is_retryable(_error(state))
+
+    def wait(state: RetryCallState) -> float:
+        return pause(state.attempt_number, _error(state), random)
+
+    def stop(state: RetryCallState) -> bool:
+        return state.attempt_number > max_retries or state.args[0].waited + state.upcoming_sleep > max_wait
+
+    def before_sleep(state: RetryCallState) -> None:
+        call, error = state.args[0], _error(state)
+        call.waited += state.upcoming_sleep
+        log.warning(
+            "%s: retry %d of %d in %.2f s after %s",
+            call, state.attempt_number, max_retries, state.upcoming_sleep, reason(error),
+        )  # fmt: skip
+
+    return kind(retry=retry, wait=wait, stop=stop, before_sleep=before_sleep, sleep=sleep, reraise=True)
+
+
+def reason(error: BaseException | None) -> str:
+    """Return a failure in a few words for a log: nothing that the wire could have put a tracking number into."""
+    words = type(error).__name__
+    if isinstance(error, APIError):
+        words += f" {error.status_code} {error.code or ''}".rstrip()
+    elif error is not None and error.__cause__ is not None:
+        words += f" ({type(error.__cause__).__name__})"
+    request_id = getattr(error, "request_id", None)
+    return f"{words} [request id {request_id}]" if request_id else words
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None

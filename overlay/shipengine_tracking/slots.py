@@ -1,0 +1,128 @@
+"""One connection: a stock httpx client for one call at a time, with the generated client around it.
+
+httpcore looks through its whole pool at every step, so many calls over one shared client wait for each other's
+book-keeping. A slot is a client of its own, with a pool of one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import cast
+
+import httpx
+
+from shipengine_tracking_generated import Client
+
+from ._seam import Seam, strays_may_follow
+from .exceptions import ShipEngineError
+from .retry import Call
+
+clock = time.monotonic
+
+
+class Slot:
+    """An httpx client with one connection, for one call at a time."""
+
+    def __init__(self, seam: Seam):
+        self._seam = seam
+        self._httpx = seam.client(httpx.Client, self._on_response)
+        self._generated = Client(base_url="").set_httpx_client(self._httpx)
+        self._response: httpx.Response | None = None
+        self._deadline = 0.0
+
+    def send(self, call: Call) -> Mapping[str, str]:
+        """Send one request; return the headers of the 204, else raise what the answer means."""
+        self._response, self._deadline = None, clock() + self._seam.deadline
+        try:
+            return cast("Mapping[str, str]", call.operation(client=self._generated, **call.query).headers)
+        except Exception as error:
+            raise self._seam.translated(error, self._response)  # noqa: B904 its cause is chained already
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._httpx.close()
+
+    def _on_response(self, response: httpx.Response) -> None:
+        if response.status_code == 204:
+            if strays_may_follow(response):
+                response.extensions["network_stream"].close()
+            return
+        self._response = response
+        raw = bytearray()
+        for chunk in (response.content,) if response.is_stream_consumed else response.iter_raw():
+            raw += chunk
+            if clock() > self._deadline:
+                raise self._seam.too_late(response)
+            if len(raw) > self._seam.read_limit:
+                break
+        raise self._seam.answer(response, bytes(raw))
+
+
+class AsyncSlot:
+    """The same for asyncio."""
+
+    def __init__(self, seam: Seam):
+        self._seam = seam
+        self._httpx = seam.client(httpx.AsyncClient, self._on_response)
+        self._generated = Client(base_url="").set_async_httpx_client(self._httpx)
+        self._response: httpx.Response | None = None
+
+    async def send(self, call: Call) -> Mapping[str, str]:
+        """Send one request; return the headers of the 204, else raise what the answer means."""
+        self._response = None
+        try:
+            async with asyncio.timeout(self._seam.deadline):
+                answer = await call.operation(client=self._generated, **call.query)
+                return cast("Mapping[str, str]", answer.headers)
+        except ShipEngineError:
+            raise
+        except TimeoutError:
+            raise self._seam.too_late(self._response) from None
+        except Exception as error:
+            raise self._seam.translated(error, self._response)  # noqa: B904 its cause is chained already
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._httpx.aclose()
+
+    async def _on_response(self, response: httpx.Response) -> None:
+        if response.status_code == 204:
+            if strays_may_follow(response):
+                await response.extensions["network_stream"].aclose()
+            return
+        self._response = response
+        raw = bytearray()
+        if response.is_stream_consumed:
+            raw += response.content
+        else:
+            async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_raw())) as chunks:
+                async for chunk in chunks:
+                    raw += chunk
+                    if len(raw) > self._seam.read_limit:
+                        break
+        raise self._seam.answer(response, bytes(raw))
+
+
+class Lent(httpx.BaseTransport):
+    """A caller's own transport, under many clients: to close one of them is not to close it."""
+
+    def __init__(self, transport: httpx.BaseTransport):
+        self._transport = transport
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send through the caller's transport."""
+        return self._transport.handle_request(request)
+
+
+class AsyncLent(httpx.AsyncBaseTransport):
+    """The same for asyncio."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport):
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send through the caller's transport."""
+        return await self._transport.handle_async_request(request)

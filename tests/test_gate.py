@@ -1,0 +1,343 @@
+"""The gate's decisions, on a clock that the test holds."""
+
+from __future__ import annotations
+
+import threading
+from math import inf
+
+import pytest
+
+from shipengine_tracking import APIConnectionError, APIError, APITimeoutError, RateLimitError
+from shipengine_tracking._gate import LONGEST_CLOSURE, Gate, Waiter
+
+
+def waiter(patience: float = 90.0, slot_patience: float = 30.0) -> Waiter:
+    return Waiter(threading.Event, patience, slot_patience)
+
+
+def passed(gate: Gate, now: float) -> Waiter:
+    """Let a call through that nothing holds back."""
+    one = waiter()
+    assert gate.enter(one, now) == 0
+    return one
+
+
+def told(remaining: object, reset: object) -> dict[str, str]:
+    return {"ratelimit-remaining": str(remaining), "ratelimit-reset": str(reset)}
+
+
+def limited(retry_after: float | None, headers: dict[str, str] | None = None) -> RateLimitError:
+    error = RateLimitError(429, headers)
+    error.retry_after = retry_after
+    return error
+
+
+def goes(gate: Gate, now: float) -> bool:
+    """Whether a call that asks now would go; it is not left there."""
+    one = waiter()
+    went = gate.enter(one, now) == 0
+    if went:
+        gate.in_flight -= 1
+        if gate.probe is one:
+            gate.probe = None
+    else:
+        gate.give_up(one)
+    return went
+
+
+def test_an_open_gate_lets_all_through() -> None:
+    gate = Gate(100)
+    for _ in range(100):
+        passed(gate, 0.0)
+    assert gate.in_flight == 100
+
+
+def test_a_429_shuts_it_for_all_until_the_announced_moment() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 1.0, limited(7.0))
+    assert not goes(gate, 1.0)
+    assert not goes(gate, 7.9)
+    assert goes(gate, 8.0)
+
+
+def test_then_one_goes_first_and_its_answer_opens() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(7.0))
+    probe = passed(gate, 7.0)
+    assert not goes(gate, 7.5)
+    gate.leave(probe, 7.5, {})
+    assert goes(gate, 7.5)
+    for _ in range(50):
+        passed(gate, 7.5)
+
+
+@pytest.mark.parametrize("status", [400, 500, 302])
+def test_any_whole_answer_opens(status: int) -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(7.0))
+    gate.leave(passed(gate, 7.0), 7.5, APIError.from_answer(status, {}, b"", body_truncated=False))
+    passed(gate, 7.5)
+    assert goes(gate, 7.5)
+
+
+@pytest.mark.parametrize("end", [APIConnectionError("x"), KeyboardInterrupt()])
+def test_no_whole_answer_leaves_it_half_open(end: BaseException) -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(7.0))
+    gate.leave(passed(gate, 7.0), 7.5, end)
+    passed(gate, 7.5)
+    assert not goes(gate, 7.5)
+
+
+def test_another_429_shuts_it_again() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(7.0))
+    gate.leave(passed(gate, 7.0), 7.5, limited(3.0))
+    assert not goes(gate, 10.4)
+    assert goes(gate, 10.5)
+
+
+def test_calls_in_flight_do_not_open_it() -> None:
+    gate = Gate(100)
+    first, second = passed(gate, 0.0), passed(gate, 0.0)
+    gate.leave(first, 0.0, limited(7.0))
+    gate.leave(second, 1.0, {})
+    assert not goes(gate, 6.9)
+
+
+def test_at_most_as_many_are_in_flight_as_are_left() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, told(3, 60))
+    flight = [passed(gate, 0.1) for _ in range(3)]
+    assert not goes(gate, 0.2)
+    gate.leave(flight.pop(), 0.3, told(2, 60))
+    assert not goes(gate, 0.3)
+    for one, left in zip(flight, (1, 0), strict=True):
+        gate.leave(one, 0.4, told(left, 60))
+    assert not goes(gate, 59.9)
+    assert goes(gate, 60.4)
+
+
+def test_the_lowest_remaining_of_a_window_counts() -> None:
+    gate = Gate(100)
+    first, second, third = (passed(gate, 0.0) for _ in range(3))
+    gate.leave(first, 0.0, told(1, 60))
+    gate.leave(second, 0.5, told(9, 60))
+    gate.leave(third, 0.5, told(9, 60))
+    passed(gate, 0.6)
+    assert not goes(gate, 0.6)
+
+
+def test_a_new_window_brings_new_calls() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, told(0, 5))
+    probe = passed(gate, 5.0)
+    gate.leave(probe, 5.1, told(2, 5))
+    passed(gate, 5.2)
+    passed(gate, 5.2)
+    assert not goes(gate, 5.2)
+
+
+def test_an_answer_of_a_window_gone_by_says_nothing() -> None:
+    gate = Gate(100)
+    late = passed(gate, 0.0)
+    gate.leave(passed(gate, 0.0), 0.0, told(5, 60))
+    gate.leave(late, 1.0, told(0, 2))
+    assert goes(gate, 1.0)
+
+
+def test_when_the_window_has_ended_nothing_is_known() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, told(1, 5))
+    passed(gate, 4.0)
+    assert not goes(gate, 4.9)
+    assert goes(gate, 5.0)
+
+
+def test_an_answer_without_headers_may_have_counted() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, told(2, 60))
+    gate.leave(passed(gate, 1.0), 1.0, APIConnectionError("x"))
+    passed(gate, 2.0)
+    assert not goes(gate, 2.0)
+
+
+def test_of_two_tellings_of_one_moment_the_less_rounded_counts() -> None:
+    gate = Gate(100)
+    first, second = passed(gate, 0.0), passed(gate, 0.0)
+    gate.leave(first, 0.0, limited(6.0))
+    gate.leave(second, 0.9, limited(6.0))
+    assert goes(gate, 6.0)
+
+
+def test_of_two_moments_the_later_counts() -> None:
+    gate = Gate(100)
+    first, second = passed(gate, 0.0), passed(gate, 0.0)
+    gate.leave(first, 0.0, limited(30.0))
+    gate.leave(second, 0.0, limited(6.0))
+    assert not goes(gate, 29.9)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        told("", ""), told("-1", "60"), told("0", "-60"), told("zero", "60"), told("0", "soon"), told("0", "1.5"),
+        told("0", "1790000000"), told("0", "9" * 400), told("0", "91"), {"ratelimit-remaining": "0"},
+        {"ratelimit-reset": "60"}, told("9" * 400, "60"), told("\u0660", "\u0666\u0660"), told("0", "0"),
+    ],
+)  # fmt: skip
+def test_headers_that_make_no_sense_block_nobody(headers: dict[str, str]) -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, headers)
+    assert goes(gate, 0.0)
+    gate.leave(passed(gate, 0.0), 0.0, told(5, 60))
+    assert goes(gate, 0.0)
+
+
+def test_a_429_that_announces_nothing_lets_one_call_try() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(None))
+    passed(gate, 0.0)
+    assert not goes(gate, 0.0)
+
+
+def test_a_429_may_announce_by_the_window_alone() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(None, told(0, 6)))
+    assert not goes(gate, 5.9)
+    assert goes(gate, 6.0)
+
+
+def test_no_header_shuts_it_for_long() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(1e9))
+    with pytest.raises(RateLimitError):
+        gate.enter(waiter(), LONGEST_CLOSURE - 0.1)
+    assert goes(gate, LONGEST_CLOSURE)
+
+
+def test_who_cannot_wait_that_long_hears_why() -> None:
+    gate = Gate(100)
+    cause = limited(60.0)
+    gate.leave(passed(gate, 0.0), 0.0, cause)
+    with pytest.raises(RateLimitError, match=r"^not sent: the account's calls are used up for another 50 s$") as caught:
+        gate.enter(waiter(patience=49.0), 10.0)
+    assert caught.value.retry_after == 50.0
+    assert caught.value.attempts == 0
+    assert caught.value.__cause__ is cause
+    assert caught.value is not cause
+    assert not gate.queue
+    assert gate.enter(waiter(patience=51.0), 10.0) > 0
+
+
+def test_who_waits_hears_of_a_longer_wait() -> None:
+    gate = Gate(100)
+    first, second = passed(gate, 0.0), passed(gate, 0.0)
+    gate.leave(first, 0.0, limited(5.0))
+    waits = waiter()
+    gate.enter(waits, 0.0)
+    waits.event.clear()
+    gate.leave(second, 0.0, limited(100.0))
+    assert waits.event.is_set()
+    with pytest.raises(RateLimitError):
+        gate.enter(waits, 0.0)
+
+
+def test_patience_ends() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(1.0))
+    passed(gate, 1.0)
+    waits = waiter(patience=20.0)
+    assert gate.enter(waits, 1.0) == 20.0
+    with pytest.raises(RateLimitError, match=r"^not sent") as caught:
+        gate.enter(waits, 21.0)
+    assert caught.value.retry_after is None
+
+
+def test_the_calls_in_flight_are_bounded() -> None:
+    gate = Gate(2)
+    flight = [passed(gate, 0.0) for _ in range(2)]
+    waits = waiter(slot_patience=5.0)
+    assert gate.enter(waits, 0.0) == 5.0
+    assert not waits.event.is_set()
+    gate.leave(flight[0], 1.0, {})
+    assert waits.event.is_set()
+    assert gate.enter(waits, 1.0) == 0
+
+
+def test_waiting_for_a_connection_honours_the_pool_timeout() -> None:
+    gate = Gate(1)
+    passed(gate, 0.0)
+    waits = waiter(slot_patience=5.0)
+    gate.enter(waits, 0.0)
+    gate.enter(waits, 4.9)
+    with pytest.raises(APITimeoutError, match="no connection became free within 5 s; nothing was sent"):
+        gate.enter(waits, 5.0)
+    assert not gate.queue
+    assert gate.enter(waiter(slot_patience=inf), 0.0) > 0
+
+
+def test_a_wait_for_the_limit_is_no_wait_for_a_connection() -> None:
+    gate = Gate(1)
+    gate.leave(passed(gate, 0.0), 0.0, limited(50.0))
+    waits = waiter(slot_patience=5.0)
+    gate.enter(waits, 0.0)
+    assert gate.enter(waits, 49.0) > 0
+    assert gate.enter(waits, 50.0) == 0
+
+
+def test_first_come_first_served() -> None:
+    gate = Gate(1)
+    flight = passed(gate, 0.0)
+    line = [waiter() for _ in range(3)]
+    for one in line:
+        gate.enter(one, 0.0)
+    gate.leave(flight, 1.0, {})
+    assert [one.event.is_set() for one in line] == [True, False, False]
+    assert gate.enter(line[2], 1.0) > 0
+    assert gate.enter(waiter(), 1.0) > 0
+    assert gate.enter(line[0], 1.0) == 0
+
+
+def test_who_goes_wakes_the_next() -> None:
+    gate = Gate(2)
+    flight = [passed(gate, 0.0) for _ in range(2)]
+    line = [waiter() for _ in range(2)]
+    for one in line:
+        gate.enter(one, 0.0)
+    for one in flight:
+        gate.leave(one, 1.0, {})
+    assert gate.enter(line[0], 1.0) == 0
+    assert line[1].event.is_set()
+
+
+def test_who_gives_up_wakes_the_next() -> None:
+    gate = Gate(1)
+    flight = passed(gate, 0.0)
+    line = [waiter() for _ in range(2)]
+    for one in line:
+        gate.enter(one, 0.0)
+    gate.leave(flight, 1.0, {})
+    gate.give_up(line[0])
+    gate.give_up(line[0])
+    assert line[1].event.is_set()
+    assert gate.enter(line[1], 1.0) == 0
+
+
+def test_paced_calls_hold_their_permits() -> None:
+    gate = Gate(100, per_minute=2)
+    flight = [passed(gate, 0.0) for _ in range(2)]
+    assert not goes(gate, 0.0)
+    gate.leave(flight[0], 1.0, {})
+    gate.leave(flight[1], 2.0, APIConnectionError("a failed call holds its permit too"))
+    assert not goes(gate, 60.9)
+    passed(gate, 61.0)
+    assert not goes(gate, 61.9)
+    passed(gate, 62.0)
+    assert gate.enter(waiter(), 62.0) > 0
+
+
+def test_a_pause_is_never_nothing() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(1e-9))
+    assert gate.enter(waiter(), 0.0) == 0.001
