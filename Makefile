@@ -47,7 +47,7 @@ spec-check: .venv/developed ## fail if the spec is not a good OpenAPI document
 	@$(BIN)/python scripts/spec_rules.py
 
 spec-lint: ## lint the spec with Redocly's strictest rules too (needs node 20 or newer)
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(REDOCLY) && $(REDOCLY) $(REDOCLY_LINT); \
+	@if command -v npm >/dev/null; then $(MAKE) --silent --no-print-directory $(REDOCLY) && $(REDOCLY) $(REDOCLY_LINT); \
 	elif [ "$$CI" = true ]; then echo 'spec-lint needs node and npm: apt-get install nodejs npm' >&2; exit 1; \
 	else echo 'Skipped: spec-lint needs node and npm. spec-check has done the rest.'; fi
 

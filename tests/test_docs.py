@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from playwright.sync_api import Locator, Page, ViewportSize, expect, sync_playwright
@@ -48,24 +48,34 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
+class Visit(NamedTuple):
+    """The page as it opened from a file, and whatever it complained of or asked for since."""
+
+    page: Page
+    complaints: list[str]
+
+
 @pytest.fixture(scope="module", params=list(SIZES))
-def page(request: pytest.FixtureRequest, built: Path) -> Iterator[Page]:
-    """The page as it opens from a file, and afterwards the proof that it neither complained nor asked anybody."""
+def visit(request: pytest.FixtureRequest, built: Path) -> Iterator[Visit]:
     complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM or "chromium is not installed", args=["--no-sandbox", "--disable-gpu"]
+            executable_path=CHROMIUM or "nowhere: apt-get install chromium", args=["--no-sandbox", "--disable-gpu"]
         )
-        opened = browser.new_page(viewport=SIZES[request.param])
-        opened.on("request", lambda asked: complaints.append(asked.url) if asked.url != built.as_uri() else None)
-        opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.goto(built.as_uri())
-        expect(opened.get_by_role("heading", name=SPEC_DOCUMENT["info"]["title"])).to_be_visible()
-        scroll_through(opened)
-        yield opened
+        page = browser.new_page(viewport=SIZES[request.param])
+        page.on("request", lambda asked: complaints.append(asked.url) if asked.url != built.as_uri() else None)
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(built.as_uri())
+        expect(page.get_by_role("heading", name=SPEC_DOCUMENT["info"]["title"])).to_be_visible()
+        scroll_through(page)
+        yield Visit(page, complaints)
         browser.close()
-    assert complaints == []
+
+
+@pytest.fixture
+def page(visit: Visit) -> Page:
+    return visit.page
 
 
 def scroll_through(page: Page) -> None:
@@ -153,6 +163,10 @@ def test_a_click_shows_the_whole_error_catalogue(page: Page) -> None:
     assert len(descriptions) == 50
     for code, description in descriptions.items():
         assert f"{code} {paragraphs(description)[0]}" in text
+
+
+def test_after_all_that_it_has_asked_nobody_and_complained_of_nothing(visit: Visit) -> None:
+    assert visit.complaints == []
 
 
 def assert_examples_are_shown(page: Page, card: Locator, examples: dict[str, Any]) -> None:
