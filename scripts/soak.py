@@ -19,7 +19,7 @@ from typing import Any
 
 from attrs import define, field
 
-from shipengine_tracking import AsyncTrackingClient, ShipEngineError, TrackingClient, connections
+from shipengine_tracking import AsyncTrackingClient, ShipEngineError, TrackingClient, gates
 from shipengine_tracking.testing import FakeShipEngine, RateLimit, Weather
 
 TROUBLES = {"429": 0.1, "503": 0.1, "reset": 0.1, "cut": 0.1, "slow": 0.1}
@@ -168,7 +168,7 @@ def main() -> int:
 
 def limits() -> Iterator[bool]:
     """Run against every kind of limit; yield whether what must hold does."""
-    connections.MINUTE = 6.0
+    gates.MINUTE = 6.0
     ways: list[tuple[str, float, float, bool, dict[str, int]]] = [
         ("requests_per_minute", 1.05, 0, False, {"requests_per_minute": 200}),
         ("with the headers", 1.10, 40, True, {}),

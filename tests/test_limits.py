@@ -64,7 +64,7 @@ def test_without_the_headers(monkeypatch: pytest.MonkeyPatch, workers: int, slid
 @pytest.mark.parametrize("workers", [8, 40, 100])
 @pytest.mark.parametrize("sliding", [False, True], ids=["fixed", "sliding"])
 def test_paced_beforehand(monkeypatch: pytest.MonkeyPatch, workers: int, sliding: bool) -> None:
-    monkeypatch.setattr("shipengine_tracking.connections.MINUTE", 6.0)
+    monkeypatch.setattr("shipengine_tracking.gates.MINUTE", 6.0)
     limit = RateLimit(200, 6.0, sliding, headers=False)
     took, refused = virtual.run(thousand(limit, workers, 0.02, requests_per_minute=200), monkeypatch)
     assert took <= IDEAL * 1.05

@@ -234,7 +234,7 @@ def nobody_accepts() -> Iterator[str]:
 
 
 def idle(client: TrackingClient | AsyncTrackingClient) -> bool:
-    gate = client._connections._gate
+    gate = client._connections._gate.state
     return gate.in_flight == 0 and not gate.queue and gate.probe is None
 
 
@@ -262,7 +262,7 @@ def test_cancelled(fake: FakeShipEngine, answer: Answer) -> None:
             with takes(0, 2), pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(client.start(**PACKAGE), 0.2)
             assert idle(client)
-            client._connections._gate.shut_until = 0.0  # the wait itself is not what is tested
+            client._connections._gate.state.shut_until = 0.0  # the wait itself is not what is tested
             await client.start(**PACKAGE)
             assert idle(client)
         assert len(asyncio.all_tasks()) == 1

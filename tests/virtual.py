@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from shipengine_tracking import connections
+from shipengine_tracking import connections, gates
 
 T = TypeVar("T")
 
@@ -39,5 +39,6 @@ def run(main: Coroutine[Any, Any, T], monkeypatch: pytest.MonkeyPatch) -> T:
     """Run a coroutine in virtual time; the clients' clock goes with it."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         loop = runner.get_loop()
-        monkeypatch.setattr(connections, "clock", loop.time)
+        for module in (connections, gates):
+            monkeypatch.setattr(module, "clock", loop.time)
         return runner.run(main)

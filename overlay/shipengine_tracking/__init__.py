@@ -5,6 +5,7 @@ from shipengine_tracking_generated.models import KnownErrorSource as ErrorSource
 from shipengine_tracking_generated.models import KnownErrorType as ErrorType
 
 from ._version import __version__
+from .bulk import Outcome, Package
 from .client import AsyncTrackingClient, TrackingClient
 from .exceptions import (
     AccountError,
@@ -38,6 +39,8 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidRequestError",
     "NotFoundError",
+    "Outcome",
+    "Package",
     "PermissionDeniedError",
     "RateLimitError",
     "ServerError",

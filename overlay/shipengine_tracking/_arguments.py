@@ -61,11 +61,11 @@ def settings(
         base_url=_base_url(base_url, environ),
         timeout=_timeout(timeout),
         deadline=_seconds("deadline", deadline),
-        max_retries=_count("max_retries", max_retries, 0),
+        max_retries=count("max_retries", max_retries, 0),
         max_wait=0.0 if max_wait == 0 else _seconds("max_wait", max_wait),
-        max_connections=_count("max_connections", max_connections, 1),
+        max_connections=count("max_connections", max_connections, 1),
         requests_per_minute=(
-            None if requests_per_minute is None else _count("requests_per_minute", requests_per_minute, 1)
+            None if requests_per_minute is None else count("requests_per_minute", requests_per_minute, 1)
         ),
         on_behalf_of=None if on_behalf_of is None else _token("on_behalf_of", on_behalf_of),
         transport=transport,
@@ -152,7 +152,8 @@ def _fit(query: dict[str, str], url: str) -> None:
         raise InvalidArgumentError(f"{longest} is too long: a URL takes {LONGEST_URL:,} characters, percent-encoded")
 
 
-def _count(name: str, value: object, least: int) -> int:
+def count(name: str, value: object, least: int) -> int:
+    """Return a whole number that is not too small."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InvalidArgumentError(f"{name} must be a whole number, {least} or more")
     return value

@@ -38,6 +38,7 @@ class Waiter:
     make_event: Callable[[], Any]  # of a threading.Event or an asyncio.Event, made only for those who wait
     patience: float  # seconds it may wait for the account's limit
     slot_patience: float  # seconds it may wait for others to end
+    is_of_run: bool = False  # then no wait counts but one that the server announces beyond its patience
     event: Any = None
     since: float | None = None
     full_since: float | None = None
@@ -96,6 +97,8 @@ class Gate:
         slot_left = inf if waiter.full_since is None else waiter.slot_patience - (now - waiter.full_since)
         left = waiter.patience - waiter.waited(now)
         moment = now if until is None else until
+        if waiter.is_of_run:
+            slot_left, left, moment = inf, max(waiter.patience, SHORTEST_PAUSE), now
         if self.is_shut and now < self.shut_until:
             moment = max(moment, self.announced)
         if slot_left <= 0:

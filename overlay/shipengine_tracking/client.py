@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from typing import Generic, Self, TypeVar
 
 import httpx
 
 from shipengine_tracking_generated.api.tracking import start_tracking
 
-from ._arguments import settings, start_query
+from ._arguments import count, settings, start_query
+from .bulk import Outcome, Package, arguments, check_packages, stream, stream_async
 from .connections import AsyncConnections, Connections
+from .retry import Run
 
 _Transport = TypeVar("_Transport", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
@@ -79,6 +82,9 @@ class _Client(Generic[_Transport]):
     def _start_query(self, **arguments: str | None) -> dict[str, str]:
         return start_query(**arguments, base_url=self._settings.base_url)
 
+    def _workers(self, concurrency: int) -> int:
+        return min(count("concurrency", concurrency, 1), self._settings.max_connections)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._settings.base_url}>"
 
@@ -115,6 +121,34 @@ class TrackingClient(_Client[httpx.BaseTransport]):
         query = self._start_query(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
         self._connections.call(start_tracking.sync_detailed, query)
 
+    def start_many(self, packages: Iterable[Package], *, concurrency: int = 8) -> Iterator[Outcome]:
+        """Subscribe many packages, several at a time; yield what became of each as it completes.
+
+        The packages are read as they are needed, in the caller's thread, at most a few times `concurrency` ahead.
+        What fails for one package is its outcome's `error`. Waiting for the account's rate limit is no failure: it
+        uses up neither `max_retries` nor `max_wait`, however long the run. Leaving the loop, or closing the client, has
+        nothing more sent. A package that has not been yielded may or may not be tracked; it can be run again.
+
+        Args:
+            packages: Any iterable of `Package`. Each is sent as given, also when one stands in it twice.
+            concurrency: How many calls may be in flight at a time, within the client's `max_connections`.
+
+        Raises:
+            InvalidArgumentError: `packages` or `concurrency` cannot be right; nothing was sent.
+            ClientStateError: The client is closed, or was closed amid the run.
+            AuthenticationError, AccountError: The account needs attention. Nothing more was sent, the outcomes of what
+                was in flight have been yielded.
+            RateLimitError: The same, for a server that asks to wait for longer than `max_wait`.
+            Exception: What `packages` itself raised, after the outcomes of what was in flight.
+        """
+        check_packages(packages, Iterable)
+        workers = self._workers(concurrency)
+        self._connections.check_open()
+        return stream(packages, workers, self._connections, self._start_one)
+
+    def _start_one(self, package: object, run: Run) -> None:
+        self._connections.call(start_tracking.sync_detailed, self._start_query(**arguments(package)), run)
+
     def close(self) -> None:
         """Close the connections. Closing twice is fine; a call after it is a ClientStateError."""
         self._connections.close()
@@ -145,6 +179,22 @@ class AsyncTrackingClient(_Client[httpx.AsyncBaseTransport]):
         """
         query = self._start_query(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
         await self._connections.call(start_tracking.asyncio_detailed, query)
+
+    def start_many(
+        self, packages: Iterable[Package] | AsyncIterable[Package], *, concurrency: int = 8
+    ) -> AsyncGenerator[Outcome]:
+        """Subscribe many packages, several at a time, as `TrackingClient.start_many` does.
+
+        `packages` may be asynchronous too. The stream has `aclose()`; to leave its loop early and at once, use
+        `contextlib.aclosing`.
+        """
+        check_packages(packages, (Iterable, AsyncIterable))
+        workers = self._workers(concurrency)
+        self._connections.check_open()
+        return stream_async(packages, workers, self._connections, self._start_one)
+
+    async def _start_one(self, package: object, run: Run) -> None:
+        await self._connections.call(start_tracking.asyncio_detailed, self._start_query(**arguments(package)), run)
 
     async def aclose(self) -> None:
         """Close the connections. Closing twice is fine; a call after it is a ClientStateError."""

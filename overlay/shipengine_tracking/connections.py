@@ -10,22 +10,19 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
-from math import inf
 from typing import Any, Generic, TypeVar
 
 from tenacity import AsyncRetrying, Retrying
 
 from ._arguments import Settings
-from ._gate import Gate, Waiter
 from ._seam import Seam
 from .exceptions import APIError, ClientStateError, ShipEngineError
-from .retry import Call, engine
+from .gates import TaskGate, ThreadGate, sleep_unless
+from .retry import Call, Run, engine
 from .slots import AsyncLent, AsyncSlot, Lent, Slot
 
 clock = time.monotonic
-MINUTE = 60.0
 
 # How an attempt has ended that has not.
 NOTHING: Mapping[str, str] | BaseException = {}
@@ -35,14 +32,12 @@ _E = TypeVar("_E", Retrying, AsyncRetrying)
 
 
 class _Shared(Generic[_S]):
-    """What both kinds of connections do alike; the threaded kind holds a lock around what touches the gate."""
-
-    _make_event: type[threading.Event] | type[asyncio.Event]
+    """What both kinds of connections do alike."""
 
     def __init__(self, settings: Settings, new_slot: Callable[[], _S]):
         self.closed = False
         self._settings = settings
-        self._gate = Gate(settings.max_connections, settings.requests_per_minute, MINUTE)
+        self._runs = set[Run]()
         self._new_slot: Callable[[], _S] = new_slot
         self._free: list[_S] = [new_slot()]  # one now, so that settings out of order are found now
 
@@ -57,66 +52,63 @@ class _Shared(Generic[_S]):
             kind, max_retries=settings.max_retries, max_wait=settings.max_wait, sleep=sleep, random=random.random
         )
 
-    def _waiter(self, call: Call) -> Waiter:
-        call.sent = False
-        pool = self._settings.timeout.pool
-        return Waiter(self._make_event, self._settings.max_wait - call.waited, inf if pool is None else pool)
-
     def _take(self) -> _S:
-        return self._free.pop() if self._free else self._new_slot()
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._new_slot()
+
+    def _end(self) -> list[_S]:
+        self.closed, free, self._free = True, self._free, []
+        for run in self._runs.copy():
+            run.over.set()
+        return free
 
 
 class Connections(_Shared[Slot]):
     """What a TrackingClient sends through."""
 
-    _make_event = threading.Event
-
     def __init__(self, settings: Settings):
         super().__init__(settings, partial(Slot, Seam(settings, settings.transport and Lent(settings.transport))))
+        self._gate = ThreadGate(settings, self.check_open)
         self._lock = threading.Lock()
         self._retrying = self._engine(Retrying, time.sleep)
 
-    def call(self, operation: Callable[..., Any], query: Mapping[str, str]) -> None:
+    def call(self, operation: Callable[..., Any], query: Mapping[str, str], run: Run | None = None) -> None:
         """Make a call, over as many attempts as the policy allows; return if it ended in the 204."""
-        call = Call(operation, query)
+        call = Call(operation, query, run)
         try:
-            self._retrying(self._attempt, call)
+            (run.retrying if run else self._retrying)(self._attempt, call)
         except ShipEngineError as error:
             raise call.ended_by(error)  # noqa: B904 its cause stays
 
+    def begin_run(self) -> Run:
+        """Return a run; `end_run` ends it."""
+        self.check_open()
+        run = Run(threading.Event())
+        run.retrying = self._engine(Retrying, run.over.wait)
+        self._runs.add(run)
+        return run
+
+    def end_run(self, run: Run) -> None:
+        """Have nothing more sent for a run: its calls that wait end at once."""
+        run.over.set()
+        self._runs.discard(run)
+        self._gate.wake_all()
+
     def _attempt(self, call: Call) -> None:
-        waiter, started, ended = self._enter(call), clock(), NOTHING
+        waiter, started, ended = self._gate.enter(call), clock(), NOTHING
         try:
             ended = self._send(call)
         except BaseException as error:
             ended = error
             raise
         finally:
-            with self._lock:
-                self._gate.leave(waiter, clock(), ended)
+            self._gate.leave(waiter, ended)
             call.log_attempt(ended, clock() - started)
 
-    def _enter(self, call: Call) -> Waiter:
-        waiter = self._waiter(call)
-        try:
-            while True:
-                with self._lock:
-                    self.check_open()
-                    pause = self._gate.enter(waiter, clock())
-                if not pause:
-                    break
-                waiter.event.wait(pause)
-                waiter.event.clear()
-        except BaseException:
-            with self._lock:
-                self._gate.give_up(waiter)
-            raise
-        call.passed_after(waiter.waited(clock()))
-        return waiter
-
     def _send(self, call: Call) -> Mapping[str, str]:
-        with self._lock:
-            slot = self._take()
+        slot = self._take()
         try:
             headers = slot.send(call)
         except APIError:
@@ -138,8 +130,8 @@ class Connections(_Shared[Slot]):
     def close(self) -> None:
         """Close what is idle; what is in flight is closed when it ends. A second time does nothing."""
         with self._lock:
-            self.closed, free, self._free = True, self._free, []
-            self._gate.wake_all()
+            free = self._end()
+        self._gate.wake_all()
         for slot in free:
             slot.close()
         if self._settings.transport is not None:
@@ -147,22 +139,21 @@ class Connections(_Shared[Slot]):
 
 
 class AsyncConnections(_Shared[AsyncSlot]):
-    """What an AsyncTrackingClient sends through. One event loop needs no lock."""
-
-    _make_event = asyncio.Event
+    """What an AsyncTrackingClient sends through."""
 
     def __init__(self, settings: Settings):
         seam = Seam(settings, settings.transport and AsyncLent(settings.transport))
         super().__init__(settings, partial(AsyncSlot, seam))
+        self._gate = TaskGate(settings, self.check_open)
         self._retrying = self._engine(AsyncRetrying, asyncio.sleep)
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def call(self, operation: Callable[..., Any], query: Mapping[str, str]) -> None:
+    async def call(self, operation: Callable[..., Any], query: Mapping[str, str], run: Run | None = None) -> None:
         """Make a call, over as many attempts as the policy allows; return if it ended in the 204."""
-        call = Call(operation, query)
+        call = Call(operation, query, run)
         try:
             self._check_loop()
-            await self._retrying(self._attempt, call)
+            await (run.retrying if run else self._retrying)(self._attempt, call)
         except ShipEngineError as error:
             raise call.ended_by(error)  # noqa: B904 its cause stays
 
@@ -176,33 +167,30 @@ class AsyncConnections(_Shared[AsyncSlot]):
         if self._loop is not running:
             raise ClientStateError("this client belongs to another event loop: make one in each loop")
 
+    def begin_run(self) -> Run:
+        """Return a run; `end_run` ends it."""
+        self.check_open()
+        run = Run(asyncio.Event())
+        run.retrying = self._engine(AsyncRetrying, partial(sleep_unless, run.over))
+        self._runs.add(run)
+        return run
+
+    def end_run(self, run: Run) -> None:
+        """Have nothing more sent for a run: its calls that wait end at once."""
+        run.over.set()
+        self._runs.discard(run)
+        self._gate.wake_all()
+
     async def _attempt(self, call: Call) -> None:
-        waiter, started, ended = await self._enter(call), clock(), NOTHING
+        waiter, started, ended = await self._gate.enter(call), clock(), NOTHING
         try:
             ended = await self._send(call)
         except BaseException as error:
             ended = error
             raise
         finally:
-            self._gate.leave(waiter, clock(), ended)
+            self._gate.leave(waiter, ended)
             call.log_attempt(ended, clock() - started)
-
-    async def _enter(self, call: Call) -> Waiter:
-        waiter = self._waiter(call)
-        try:
-            while True:
-                self.check_open()
-                pause = self._gate.enter(waiter, clock())
-                if not pause:
-                    break
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(waiter.event.wait(), pause)
-                waiter.event.clear()
-        except BaseException:
-            self._gate.give_up(waiter)
-            raise
-        call.passed_after(waiter.waited(clock()))
-        return waiter
 
     async def _send(self, call: Call) -> Mapping[str, str]:
         slot = self._take()
@@ -228,7 +216,7 @@ class AsyncConnections(_Shared[AsyncSlot]):
         if self.closed:
             return
         self._check_loop()
-        self.closed, free, self._free = True, self._free, []
+        free = self._end()
         self._gate.wake_all()
         for slot in free:
             await slot.close()

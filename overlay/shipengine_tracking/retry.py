@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from attrs import define
 from tenacity import AsyncRetrying, RetryCallState, Retrying
 
-from .exceptions import APIConnectionError, APIError, InvalidArgumentError, ShipEngineError
+from .exceptions import APIConnectionError, APIError, InvalidArgumentError, RateLimitError, ShipEngineError
 
 log = logging.getLogger("shipengine_tracking")
 log.addHandler(logging.NullHandler())  # it is for the program to say where logs go
@@ -21,19 +21,39 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 _Engine = TypeVar("_Engine", Retrying, AsyncRetrying)
 
 
+class Stopped(Exception):  # noqa: N818 no error, and never seen by a caller
+    """The run that a call belongs to is over: nothing more is sent for it."""
+
+
+@define(eq=False)
+class Run:
+    """The calls of one `start_many`. They end together, and to wait for the account's limit is no failure of theirs."""
+
+    over: Any  # a threading.Event or an asyncio.Event
+    retrying: Any = None  # tenacity's engine, whose pauses end when the run does
+
+
 @define
 class Call:
     """One call over all its attempts."""
 
     operation: Callable[..., Any]
     query: Mapping[str, str]
+    run: Run | None = None
     attempts: int = 0  # requests sent
-    waited: float = 0.0  # seconds spent at the gate and between attempts
+    refused: int = 0  # of them, those of a run that met the account's limit: they use up no retries
+    waited: float = 0.0  # seconds spent at the gate and between attempts; of a run, not for the account's limit
     sent: bool = False  # whether the present attempt has got past the gate
+
+    def check_run(self) -> None:
+        """Refuse to go on after the end of the run."""
+        if self.run is not None and self.run.over.is_set():
+            raise Stopped
 
     def passed_after(self, seconds: float) -> None:
         """Note that the gate has let an attempt through."""
-        self.waited += seconds
+        if self.run is None:
+            self.waited += seconds
         self.attempts += 1
         self.sent = True
 
@@ -69,7 +89,7 @@ def is_retryable(error: BaseException | None) -> bool:
 
 def pause(attempt: int, error: BaseException | None, random: Callable[[], float]) -> float:
     """Return the seconds to wait after an attempt, counted from 1: full jitter, never sooner than the server asks."""
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt - 1, 10))
+    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(attempt - 1, 0), 10))
     asked = error.retry_after if isinstance(error, APIError) else None
     return max(longest * random(), asked or 0.0)
 
@@ -88,17 +108,24 @@ def engine(
         return state.args[0].sent and is_retryable(_error(state))
 
     def wait(state: RetryCallState) -> float:
-        return pause(state.attempt_number, _error(state), random)
+        return pause(state.attempt_number - state.args[0].refused, _error(state), random)
 
     def stop(state: RetryCallState) -> bool:
-        return state.attempt_number > max_retries or state.args[0].waited + state.upcoming_sleep > max_wait
+        call: Call = state.args[0]
+        if call.run is not None and isinstance(_error(state), RateLimitError):
+            return state.upcoming_sleep > max_wait
+        tried = state.attempt_number - call.refused
+        return tried > max_retries or call.waited + state.upcoming_sleep > max_wait
 
     def before_sleep(state: RetryCallState) -> None:
         call, error = state.args[0], _error(state)
-        call.waited += state.upcoming_sleep
+        if call.run is not None and isinstance(error, RateLimitError):
+            call.refused += 1
+        else:
+            call.waited += state.upcoming_sleep
         log.warning(
             "%s: retry %d of %d in %.2f s after %s",
-            call, state.attempt_number, max_retries, state.upcoming_sleep, reason(error),
+            call, state.attempt_number - call.refused, max_retries, state.upcoming_sleep, reason(error),
         )  # fmt: skip
 
     return kind(retry=retry, wait=wait, stop=stop, before_sleep=before_sleep, sleep=sleep, reraise=True)

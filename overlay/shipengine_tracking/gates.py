@@ -1,0 +1,109 @@
+"""Waiting at the gate, in threads and in tasks: what the gate decides, done."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from math import inf
+
+from ._arguments import Settings
+from ._gate import Gate, Waiter
+from .retry import Call
+
+clock = time.monotonic
+MINUTE = 60.0
+
+
+class _Shell:
+    _make_event: type[threading.Event] | type[asyncio.Event]
+
+    def __init__(self, settings: Settings, check_open: Callable[[], None]):
+        self.state = Gate(settings.max_connections, settings.requests_per_minute, MINUTE)
+        self._settings = settings
+        self._check_open = check_open
+
+    def _waiter(self, call: Call) -> Waiter:
+        call.sent = False
+        pool = self._settings.timeout.pool
+        patience = self._settings.max_wait - call.waited
+        return Waiter(self._make_event, patience, inf if pool is None else pool, is_of_run=call.run is not None)
+
+    def _ask(self, call: Call, waiter: Waiter) -> float:
+        self._check_open()
+        call.check_run()
+        now = clock()
+        pause = self.state.enter(waiter, now)
+        if not pause:
+            call.passed_after(waiter.waited(now))
+        return pause
+
+
+class ThreadGate(_Shell):
+    """The gate of a TrackingClient."""
+
+    _make_event = threading.Event
+
+    def __init__(self, settings: Settings, check_open: Callable[[], None]):
+        super().__init__(settings, check_open)
+        self._lock = threading.Lock()
+
+    def enter(self, call: Call) -> Waiter:
+        """Wait until a call may be sent."""
+        waiter = self._waiter(call)
+        try:
+            while True:
+                with self._lock:
+                    pause = self._ask(call, waiter)
+                if not pause:
+                    return waiter
+                waiter.event.wait(pause)
+                waiter.event.clear()
+        except BaseException:
+            with self._lock:
+                self.state.give_up(waiter)
+            raise
+
+    def leave(self, waiter: Waiter, ended: Mapping[str, str] | BaseException) -> None:
+        """Note how it ended."""
+        with self._lock:
+            self.state.leave(waiter, clock(), ended)
+
+    def wake_all(self) -> None:
+        """Have all who wait ask again."""
+        with self._lock:
+            self.state.wake_all()
+
+
+class TaskGate(_Shell):
+    """The gate of an AsyncTrackingClient. One event loop needs no lock."""
+
+    _make_event = asyncio.Event
+
+    async def enter(self, call: Call) -> Waiter:
+        """Wait until a call may be sent."""
+        waiter = self._waiter(call)
+        try:
+            while pause := self._ask(call, waiter):
+                await sleep_unless(waiter.event, pause)
+                waiter.event.clear()
+        except BaseException:
+            self.state.give_up(waiter)
+            raise
+        return waiter
+
+    def leave(self, waiter: Waiter, ended: Mapping[str, str] | BaseException) -> None:
+        """Note how it ended."""
+        self.state.leave(waiter, clock(), ended)
+
+    def wake_all(self) -> None:
+        """Have all who wait ask again."""
+        self.state.wake_all()
+
+
+async def sleep_unless(event: asyncio.Event, seconds: float) -> None:
+    """Sleep, but for no longer than until the event is set."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
