@@ -8,7 +8,7 @@ export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock clean
+.PHONY: help demo test test-slow soak check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,10 @@ demo: .venv/installed ## start tracking a package: against the built-in fake ser
 	@$(BIN)/python scripts/demo.py
 
 test: .venv/developed ## run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a browser, wheels
+	@$(BIN)/python -m pytest -m slow
 
 soak: .venv/developed ## many calls through bad weather and rate limits: some minutes
 	@$(BIN)/python scripts/soak.py

@@ -19,7 +19,7 @@ from typing import Any
 
 from attrs import define, field
 
-from shipengine_tracking import AsyncTrackingClient, ShipEngineError, TrackingClient, gates
+from shipengine_tracking import AsyncTrackingClient, Package, ShipEngineError, TrackingClient, gates
 from shipengine_tracking.testing import FakeShipEngine, RateLimit, Weather
 
 TROUBLES = {"429": 0.1, "503": 0.1, "reset": 0.1, "cut": 0.1, "slow": 0.1}
@@ -88,6 +88,30 @@ def with_tasks(calls: int, workers: int, **settings: Any) -> Run:
         async with AsyncTrackingClient(**settings) as client:
             await asyncio.gather(*(work(client) for _ in range(workers)))
         assert len(asyncio.all_tasks()) == 1, "a task remains"
+
+    asyncio.run(main())
+    return run
+
+
+def with_start_many(calls: int, workers: int, **settings: Any) -> Run:
+    """Make the calls as one bulk run."""
+    run = Run()
+    packages = (Package(tracking_number=f"{number:08}", carrier_code="ups") for number in range(calls))
+    with TrackingClient(**settings) as client:
+        for outcome in client.start_many(packages, concurrency=workers):
+            run.note(outcome.package.tracking_number, outcome.error)
+    return run
+
+
+def with_start_many_async(calls: int, workers: int, **settings: Any) -> Run:
+    """Make the calls as one asynchronous bulk run."""
+    run = Run()
+    packages = (Package(tracking_number=f"{number:08}", carrier_code="ups") for number in range(calls))
+
+    async def main() -> None:
+        async with AsyncTrackingClient(**settings) as client:
+            async for outcome in client.start_many(packages, concurrency=workers):
+                run.note(outcome.package.tracking_number, outcome.error)
 
     asyncio.run(main())
     return run
@@ -174,12 +198,13 @@ def limits() -> Iterator[bool]:
         ("with the headers", 1.10, 40, True, {}),
         ("without headers", 1.15, inf, False, {}),
     ]
-    for crew, sliding, (name, most, refusals, headers, settings) in product((with_threads, with_tasks), (0, 1), ways):
+    crews = (with_threads, with_tasks, with_start_many, with_start_many_async)
+    for crew, sliding, (name, most, refusals, headers, settings) in product(crews, (0, 1), ways):
         ratio, refused = against_a_limit(crew, RateLimit(200, 6.0, bool(sliding), headers), **settings)
         holds = ratio <= most and refused <= refusals
         window = "sliding" if sliding else "fixed"
         verdict = "" if holds else "  FAILED"
-        print(f"  {crew.__name__:<13}{window:<8} {name:<20} {ratio:.3f} of at most {most:.2f}, {refused} 429s{verdict}")
+        print(f"  {crew.__name__:<22}{window:<8} {name:<20} {ratio:.3f} of at most {most:.2f}, {refused} 429s{verdict}")
         yield holds
 
 

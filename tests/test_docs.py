@@ -20,10 +20,13 @@ OPERATION = SPEC_DOCUMENT["paths"]["/v1/tracking/start"]["post"]
 WEBHOOK = SPEC_DOCUMENT["webhooks"]["tracking_update"]["post"]
 SIZES = {"desktop": ViewportSize(width=1400, height=900), "phone": ViewportSize(width=390, height=844)}
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM and os.environ.get("CI") != "true",
-    reason="Chromium is missing: apt-get install chromium, then the page is tested too",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not CHROMIUM and os.environ.get("CI") != "true",
+        reason="Chromium is missing: apt-get install chromium, then the page is tested too",
+    ),
+]
 
 
 def resolved(node: dict[str, Any]) -> dict[str, Any]:

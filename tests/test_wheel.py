@@ -11,6 +11,8 @@ import pytest
 
 from shipengine_tracking.testing import FakeShipEngine
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 USE = """
 import sys

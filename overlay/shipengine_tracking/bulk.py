@@ -120,7 +120,7 @@ class _Threads:
         self._flying -= 1
         if error is not None and self.failure is None and _ends_the_run(error):
             self.failure = error
-        elif not isinstance(error, Stopped):
+        elif error is None or _is_reported(error):
             yield Outcome(package, cast("ShipEngineError | None", error))
 
     def _work(self, package: Any) -> tuple[Any, Exception | None]:
@@ -135,6 +135,11 @@ class _Threads:
 
 def _ends_the_run(error: Exception) -> bool:
     return isinstance(error, ENDS_THE_RUN) or not isinstance(error, ShipEngineError | Stopped)
+
+
+def _is_reported(error: Exception) -> bool:
+    # Not what the end of the run has kept from being sent: that package has not been dealt with.
+    return isinstance(error, ShipEngineError) and (error.attempts > 0 or not _ends_the_run(error))
 
 
 async def stream_async(
@@ -216,16 +221,16 @@ class _Tasks:
                 self._note(package, error)
 
     def _note(self, package: Any, error: Exception) -> None:
-        if isinstance(error, Stopped):
-            self.room.release()
-        elif self.failure is None and _ends_the_run(error):
+        if self.failure is None and _ends_the_run(error):
             self.room.release()
             self.failure = error
             self._end_run()
             if self._reader is not None:  # the next package may be long in coming
                 self._reader.cancel()
-        else:
+        elif _is_reported(error):
             self.outcomes.put_nowait(Outcome(package, cast("ShipEngineError", error)))
+        else:
+            self.room.release()
 
     def left(self, task: asyncio.Task[Any]) -> None:
         """Note that a worker has left."""

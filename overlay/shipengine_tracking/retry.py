@@ -121,12 +121,11 @@ def engine(
         call, error = state.args[0], _error(state)
         if call.run is not None and isinstance(error, RateLimitError):
             call.refused += 1
+            step = "again"
         else:
             call.waited += state.upcoming_sleep
-        log.warning(
-            "%s: retry %d of %d in %.2f s after %s",
-            call, state.attempt_number - call.refused, max_retries, state.upcoming_sleep, reason(error),
-        )  # fmt: skip
+            step = f"retry {state.attempt_number - call.refused} of {max_retries}"
+        log.warning("%s: %s in %.2f s after %s", call, step, state.upcoming_sleep, reason(error))
 
     return kind(retry=retry, wait=wait, stop=stop, before_sleep=before_sleep, sleep=sleep, reraise=True)
 

@@ -1,0 +1,495 @@
+"""Many packages: order of events, ends of every kind, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import os
+import re
+import signal
+import threading
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+import pytest
+
+import virtual
+from conftest import PACKAGE
+from shipengine_tracking import (
+    AccountError,
+    APIConnectionError,
+    AsyncTrackingClient,
+    AuthenticationError,
+    CarrierError,
+    ClientStateError,
+    InvalidArgumentError,
+    Outcome,
+    Package,
+    RateLimitError,
+    ServerError,
+    ShipEngineError,
+    TrackingClient,
+    retry,
+)
+from shipengine_tracking.testing import Answer, FakeShipEngine, RateLimit, Weather, error
+from test_weather import takes
+
+ACCOUNT = error(403, "trial_expired", "Over.")
+
+
+def packages(count: int) -> list[Package]:
+    return [Package(tracking_number=f"{number:06}", carrier_code="ups") for number in range(count)]
+
+
+class Bulk:
+    """Runs a bulk run, sync or async, and returns its outcomes and what it raised."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+
+    def run(
+        self, fake: FakeShipEngine, source: Any, *, concurrency: int = 4, first: int | None = None, **settings: Any
+    ) -> tuple[list[Outcome], Exception | None]:
+        settings = {"max_retries": 0, "api_key": fake.api_key, "base_url": fake.url, **settings}
+        if self.kind == "async":
+            return asyncio.run(self._async(source, concurrency, first, settings))
+        outcomes: list[Outcome] = []
+        with TrackingClient(**settings) as client:
+            try:
+                for outcome in itertools.islice(client.start_many(source, concurrency=concurrency), first):
+                    outcomes.append(outcome)  # noqa: PERF402 what came before an exception counts
+            except Exception as raised:
+                return outcomes, raised
+        return outcomes, None
+
+    async def _async(
+        self, source: Any, concurrency: int, first: int | None, settings: dict[str, Any]
+    ) -> tuple[list[Outcome], Exception | None]:
+        outcomes: list[Outcome] = []
+        async with AsyncTrackingClient(**settings) as client:
+            try:
+                async with aclosing(client.start_many(source, concurrency=concurrency)) as stream:
+                    async for outcome in stream:
+                        outcomes.append(outcome)
+                        if len(outcomes) == first:
+                            break
+            except Exception as raised:
+                return outcomes, raised
+        assert len(asyncio.all_tasks()) == 1
+        return outcomes, None
+
+
+@pytest.fixture(params=["sync", "async"])
+def bulk(request: pytest.FixtureRequest) -> Bulk:
+    return Bulk(request.param)
+
+
+def numbers(outcomes: Iterable[Outcome]) -> list[str]:
+    return sorted(outcome.package.tracking_number for outcome in outcomes)
+
+
+def recorded(fake: FakeShipEngine) -> list[str]:
+    return sorted(subscription.tracking_number for subscription in fake.subscriptions)
+
+
+def no_thread_remains() -> bool:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if not [thread for thread in threading.enumerate() if thread.name.startswith("shipengine-tracking")]:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remains() -> Iterator[None]:
+    yield
+    assert no_thread_remains()
+
+
+# --- the good run ---------------------------------------------------------------------------------------------------
+
+
+def test_every_package_has_one_outcome(fake: FakeShipEngine, bulk: Bulk) -> None:
+    given = packages(50)
+    outcomes, raised = bulk.run(fake, given)
+    assert raised is None
+    assert all(outcome.ok and outcome.error is None for outcome in outcomes)
+    assert sorted(outcomes, key=lambda outcome: outcome.package.tracking_number) == [Outcome(one) for one in given]
+    assert recorded(fake) == numbers(outcomes)
+    assert len(fake.requests) == 50
+    assert fake.connections <= 4
+
+
+@pytest.mark.parametrize("source", [[], (), iter(()), dict[str, str]().keys()])
+def test_no_packages(fake: FakeShipEngine, bulk: Bulk, source: Any) -> None:
+    assert bulk.run(fake, source) == ([], None)
+
+
+def test_an_asynchronous_source(fake: FakeShipEngine) -> None:
+    async def source() -> AsyncIterator[Package]:
+        for package in packages(20):
+            await asyncio.sleep(0)
+            yield package
+
+    outcomes, raised = Bulk("async").run(fake, source())
+    assert raised is None
+    assert numbers(outcomes) == numbers(map(Outcome, packages(20)))
+
+
+def test_outcomes_come_as_they_complete(fake: FakeShipEngine, bulk: Bulk) -> None:
+    fake.script(Answer.of(204, delay=0.5))
+    outcomes, _ = bulk.run(fake, packages(4), concurrency=2)
+    assert dict(fake.requests[0].query)["tracking_number"] == outcomes[-1].package.tracking_number
+
+
+def test_an_outcome_need_not_wait_for_the_next_package(fake: FakeShipEngine) -> None:
+    async def slow() -> AsyncIterator[Package]:
+        yield packages(1)[0]
+        await asyncio.sleep(30)
+
+    with takes(0, 3):
+        outcomes, _ = Bulk("async").run(fake, slow(), first=1)
+    assert len(outcomes) == 1
+
+
+def test_repeats_are_sent_as_given(fake: FakeShipEngine, bulk: Bulk) -> None:
+    outcomes, _ = bulk.run(fake, packages(1) * 7)
+    assert len(outcomes) == len(fake.requests) == len(fake.subscriptions) == 7
+
+
+def test_packages_are_read_lazily(fake: FakeShipEngine, bulk: Bulk) -> None:
+    read = 0
+
+    def source() -> Iterator[Package]:
+        nonlocal read
+        for number in itertools.count():
+            read = number + 1
+            yield Package(tracking_number=str(number), carrier_code="ups")
+
+    outcomes, raised = bulk.run(fake, source(), first=10, concurrency=4)
+    assert (len(outcomes), raised) == (10, None)
+    assert read <= 10 + 3 * 4
+
+
+def test_no_more_in_flight_than_said() -> None:
+    for kind in ("sync", "async"):
+        with FakeShipEngine(weather=Weather({"slow": 1.0}, delay=0.02)) as fake:
+            Bulk(kind).run(fake, packages(30), concurrency=5, max_connections=3)
+            assert fake.connections == 3
+        with FakeShipEngine(weather=Weather({"slow": 1.0}, delay=0.02)) as fake:
+            Bulk(kind).run(fake, packages(30), concurrency=5)
+            assert fake.connections == 5
+
+
+# --- failures of a package ------------------------------------------------------------------------------------------
+
+
+def test_a_failure_of_a_package_is_its_outcome(fake: FakeShipEngine, bulk: Bulk) -> None:
+    given: list[Any] = packages(3)
+    given[1:1] = [
+        Package(tracking_number="x", carrier_code="seko"),
+        Package(tracking_number="", carrier_code="ups"),
+        Package(tracking_number="x"),
+        Package(tracking_number=7, carrier_code="ups"),  # type: ignore[arg-type]
+        "no package",
+        None,
+        {"tracking_number": "1"},
+    ]
+    outcomes, raised = bulk.run(fake, given, concurrency=1)
+    assert raised is None
+    assert [outcome.package for outcome in outcomes] == given
+    kinds = [type(outcome.error) for outcome in outcomes]
+    assert kinds == [type(None), CarrierError, *[InvalidArgumentError] * 6, type(None), type(None)]
+    assert str(outcomes[5].error) == "packages must yield Package, not str: wrap it in Package(…)"
+    assert [outcome.ok for outcome in outcomes] == [True, *[False] * 7, True, True]
+
+
+@pytest.mark.parametrize("answer", [Answer.of(400), Answer.of(404), Answer.of(500), Answer(b"", "reset")])
+def test_it_goes_on_after_a_failure(fake: FakeShipEngine, bulk: Bulk, answer: Answer) -> None:
+    fake.script(answer)
+    outcomes, raised = bulk.run(fake, packages(10))
+    assert raised is None
+    assert sum(outcome.ok for outcome in outcomes) == 9
+    assert len(outcomes) == 10
+
+
+def test_retries_are_those_of_single_calls(fake: FakeShipEngine, bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.001)
+    fake.script(*[Answer.of(503)] * 3)
+    outcomes, _ = bulk.run(fake, packages(1), max_retries=2)
+    assert isinstance(outcomes[0].error, ServerError)
+    assert outcomes[0].error.attempts == 3
+
+
+# --- what ends a run ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Answer.of(401), AuthenticationError),
+        (ACCOUNT, AccountError),
+        (Answer.of(429, headers={"Retry-After": "91"}), RateLimitError),
+    ],
+)
+def test_a_failure_of_the_account_ends_the_run(
+    fake: FakeShipEngine, bulk: Bulk, answer: Answer, kind: type[ShipEngineError]
+) -> None:
+    fake.script(Answer.of(204), Answer.of(204), answer)
+    outcomes, raised = bulk.run(fake, packages(100), concurrency=1)
+    assert type(raised) is kind
+    assert numbers(outcomes) == ["000000", "000001"]
+    assert len(fake.requests) == 3
+
+
+def test_what_is_in_flight_is_reported_first(bulk: Bulk) -> None:
+    with FakeShipEngine(weather=Weather({"slow": 1.0}, delay=0.3)) as fake:
+        fake.script(Answer.of(401, delay=0.1))
+        outcomes, raised = bulk.run(fake, packages(100), concurrency=4)
+        assert isinstance(raised, AuthenticationError)
+        assert len(outcomes) == len(fake.requests) - 1 == 3
+        assert recorded(fake) == numbers(outcomes)
+
+
+def test_who_waits_is_not_sent_after_the_end(fake: FakeShipEngine, bulk: Bulk) -> None:
+    fake.script(Answer.of(503, headers={"Retry-After": "30"}), Answer.of(401, delay=0.2))
+    with takes(0, 3):
+        outcomes, raised = bulk.run(fake, packages(100), concurrency=2, max_retries=3)
+    assert isinstance(raised, AuthenticationError)
+    assert outcomes == []
+    assert len(fake.requests) == 2
+
+
+def failing(count: int) -> Iterator[Package]:
+    yield from packages(count)
+    raise KeyError("of the source")
+
+
+def test_a_source_that_raises(fake: FakeShipEngine, bulk: Bulk) -> None:
+    outcomes, raised = bulk.run(fake, failing(10))
+    assert isinstance(raised, KeyError)
+    assert len(outcomes) == len(fake.requests) == 10
+
+
+def test_the_next_package_need_not_come_for_the_run_to_end(fake: FakeShipEngine) -> None:
+    async def source() -> AsyncIterator[Package]:
+        yield packages(1)[0]
+        await asyncio.sleep(30)
+
+    fake.script(Answer.of(401))
+    with takes(0, 3):
+        outcomes, raised = Bulk("async").run(fake, source())
+    assert isinstance(raised, AuthenticationError)
+    assert outcomes == []
+
+
+@pytest.mark.parametrize("source", [None, 7, "text", b"bytes", packages(1)[0]])
+def test_impossible_packages(fake: FakeShipEngine, bulk: Bulk, source: Any) -> None:
+    _, raised = bulk.run(fake, source)
+    assert isinstance(raised, InvalidArgumentError)
+    assert str(raised).startswith("packages must be an iterable of Package, not ")
+
+
+@pytest.mark.parametrize("concurrency", [0, -1, 1.5, True, None])
+def test_impossible_concurrency(fake: FakeShipEngine, bulk: Bulk, concurrency: Any) -> None:
+    _, raised = bulk.run(fake, packages(1), concurrency=concurrency)
+    assert isinstance(raised, InvalidArgumentError)
+    assert str(raised) == "concurrency must be a whole number, 1 or more"
+
+
+# --- leaving early --------------------------------------------------------------------------------------------------
+
+
+def test_leaving_the_loop(bulk: Bulk) -> None:
+    with FakeShipEngine(weather=Weather({"slow": 1.0}, delay=0.05)) as fake:
+        outcomes, _ = bulk.run(fake, packages(1000), first=3)
+        assert len(outcomes) == 3
+        assert no_thread_remains()
+        sent = len(fake.requests)
+        assert sent <= 3 + 2 * 4
+        time.sleep(0.2)
+        assert len(fake.requests) == sent
+
+
+def test_leaving_ends_who_waits(fake: FakeShipEngine, bulk: Bulk) -> None:
+    fake.script(Answer.of(204), *[Answer.of(503, headers={"Retry-After": "30"})] * 4)
+    with takes(0, 3):
+        outcomes, _ = bulk.run(fake, packages(1000), first=1, max_retries=3, concurrency=2)
+        assert no_thread_remains()
+    assert len(outcomes) == 1
+
+
+def test_leaving_ends_who_waits_at_the_gate(fake: FakeShipEngine, bulk: Bulk) -> None:
+    fake.script(Answer.of(204), Answer.of(429, headers={"Retry-After": "30"}, delay=0.1))
+    with takes(0, 3):
+        outcomes, _ = bulk.run(fake, packages(1000), first=1, concurrency=2)
+        assert no_thread_remains()
+    assert len(outcomes) == 1
+
+
+def test_a_stream_that_nobody_reads(fake: FakeShipEngine) -> None:
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        client.start_many(packages(10))
+        stream = client.start_many(packages(1000))
+        assert next(stream).ok
+        del stream
+        gc.collect()
+        assert no_thread_remains()
+
+    async def run() -> None:
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
+            client.start_many(packages(10))
+            async for outcome in client.start_many(packages(1000)):
+                assert outcome.ok
+                break
+            await asyncio.sleep(0.05)
+            assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(run())
+
+
+def test_ctrl_c(fake: FakeShipEngine) -> None:
+    fake.script(Answer(b"", "hang"))
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with takes(0, 2), pytest.raises(KeyboardInterrupt):
+            for _ in client.start_many(packages(1), concurrency=4):
+                pass
+        timer.join()
+        sent = len(fake.requests)
+        fake.end()
+    assert sent == 1
+
+
+def test_cancelling(fake: FakeShipEngine) -> None:
+    async def run() -> None:
+        fake.script(*[Answer(b"", "hang")] * 4)
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
+
+            async def consume() -> None:
+                async for _ in client.start_many(packages(1000), concurrency=4):
+                    pass
+
+            with takes(0, 2), pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(consume(), 0.3)
+            assert len(asyncio.all_tasks()) == 1
+            await client.start(**PACKAGE)
+
+    asyncio.run(run())
+    assert len(fake.requests) == 5
+
+
+def test_closing_the_client_ends_its_streams(fake: FakeShipEngine) -> None:
+    client = TrackingClient(fake.api_key, base_url=fake.url)
+    stream = client.start_many(packages(1000))
+    assert next(stream).ok
+    client.close()
+    with pytest.raises(ClientStateError):
+        assert all(outcome.ok for outcome in stream)
+    assert len(fake.requests) < 20
+    with pytest.raises(ClientStateError):
+        client.start_many(packages(1))
+
+    async def run() -> None:
+        client = AsyncTrackingClient(fake.api_key, base_url=fake.url)
+        stream = client.start_many(packages(1000))
+        assert (await anext(stream)).ok
+        await client.aclose()
+        with pytest.raises(ClientStateError):
+            assert all([outcome.ok async for outcome in stream])
+        with pytest.raises(ClientStateError):
+            client.start_many(packages(1))
+
+    asyncio.run(run())
+
+
+# --- the account's limit --------------------------------------------------------------------------------------------
+
+
+def test_waiting_for_the_limit_is_no_failure(fake: FakeShipEngine, bulk: Bulk) -> None:
+    busy = Answer.of(429, headers={"Retry-After": "0"})
+    fake.script(*[busy] * 6)
+    outcomes, raised = bulk.run(fake, packages(3), max_retries=1)
+    assert raised is None
+    assert all(outcome.ok for outcome in outcomes)
+    assert len(fake.requests) == 9
+
+
+@pytest.mark.parametrize("headers", [True, False])
+def test_a_run_far_longer_than_any_patience(monkeypatch: pytest.MonkeyPatch, headers: bool) -> None:
+    """1,000 packages, 20 a minute: 49 minutes, in virtual time."""
+    limit = RateLimit(20, 60.0, headers=headers)
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+
+        async def serve(_: httpx.Request) -> httpx.Response:
+            await asyncio.sleep(0.02)
+            passes, told = limit.count(loop.time())
+            return httpx.Response(204 if passes else 429, headers=told)
+
+        began = loop.time()
+        async with AsyncTrackingClient("TEST_key", transport=httpx.MockTransport(serve)) as client:
+            async for outcome in client.start_many(packages(1000), concurrency=50):
+                assert outcome.ok
+        return loop.time() - began
+
+    took = virtual.run(main(), monkeypatch)
+    assert 49 * 60 <= took <= 49 * 60 * 1.05
+
+
+# --- memory ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_length(bulk: Bulk) -> None:
+    def count(total: int) -> int:
+        transport = httpx.MockTransport(lambda _: httpx.Response(204))
+        source = (Package(tracking_number=str(number), carrier_code="ups") for number in range(total))
+        tracemalloc.start()
+        try:
+            run: Callable[[], int] = lambda: _drain(bulk.kind, transport, source)  # noqa: E731
+            assert run() == total
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    count(100)
+    assert count(800) - count(100) < 300_000
+
+
+def _drain(kind: str, transport: httpx.MockTransport, source: Iterable[Package]) -> int:
+    async def run() -> int:
+        done = 0
+        async with AsyncTrackingClient("TEST_key", transport=transport) as client:
+            async for outcome in client.start_many(source):
+                done += outcome.ok
+        return done
+
+    if kind == "async":
+        return asyncio.run(run())
+    with TrackingClient("TEST_key", transport=transport) as client:
+        return sum(outcome.ok for outcome in client.start_many(source))
+
+
+# --- the values -----------------------------------------------------------------------------------------------------
+
+
+def test_package_and_outcome() -> None:
+    package = Package(tracking_number="1Z", carrier_code="ups")
+    assert package == Package(tracking_number="1Z", carrier_code="ups", carrier_id=None)
+    assert hash(package) == hash(Package(tracking_number="1Z", carrier_code="ups"))
+    assert repr(Outcome(package)) == (
+        "Outcome(package=Package(tracking_number='1Z', carrier_code='ups', carrier_id=None), error=None)"
+    )
+    assert not Outcome(package, APIConnectionError("x")).ok
+    with pytest.raises(AttributeError):
+        package.tracking_number = "2"  # type: ignore[misc]
+    assert re.match("Package", repr(package))
