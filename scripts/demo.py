@@ -30,7 +30,7 @@ def main() -> int:
 def against_the_real_service(code: str, number: str) -> int:
     """Make one call with the caller's own key."""
     try:
-        with TrackingClient() as client:
+        with TrackingClient(max_retries=0) as client:
             print(f"Calling the real service, once: {client!r}\n")
             client.start(carrier_code=code, tracking_number=number)
     except ShipEngineError as error:
@@ -42,6 +42,7 @@ def against_the_real_service(code: str, number: str) -> int:
 
 def against_the_fake() -> int:
     """Start a package, be refused twice, and look at what was recorded."""
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"  # which no proxy can reach
     with FakeShipEngine() as fake:
         print(f"A fake ShipEngine listens at {fake.url}; nothing leaves this machine.\n")
         with TrackingClient(fake.api_key, base_url=fake.url) as client:

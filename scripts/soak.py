@@ -186,6 +186,7 @@ def main() -> int:
             grown = memory() - before
             print(f"  {crew.__name__:<13}{calls:>5} calls from {workers:>3} in {run.seconds:5.1f} s:")
             print(f"      {run.attempts} attempts, {dict(run.ended)}, {grown:.1f} MB more at the peak")
+            assert grown < 40, "memory grows, by more than what the fake records of its requests"
     print("A rate limit: 1,000 calls, 200 in 6 s. The time as a ratio to the ideal 24 s, and the 429s.")
     return 0 if all([*limits()]) else 1
 

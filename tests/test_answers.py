@@ -11,6 +11,7 @@ import ssl
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -575,6 +576,12 @@ def test_second_answer_is_its_own(stray: bytes, fake: FakeShipEngine, caller: Ca
     assert len(fake.requests) == 3
 
 
+def test_strays_behind_a_refusal(fake: FakeShipEngine, caller: Caller) -> None:
+    fake.script(Answer(Answer.of(400, "no").data + b"HTTP/1.1 204 No Content\r\n\r\n"), of(403))
+    first, second, third = caller.calls(PACKAGE, PACKAGE, PACKAGE, api_key=fake.api_key, base_url=fake.url)
+    assert (type(first), type(second), third) == (InvalidRequestError, PermissionDeniedError, None)
+
+
 def test_a_204_with_an_encoding_is_a_success(fake: FakeShipEngine, caller: Caller) -> None:
     fake.script(*(of(204, headers={"Content-Encoding": coding}) for coding in ("gzip", "br", "zstd", "nonsense")))
     assert caller.calls(*[PACKAGE] * 4, api_key=fake.api_key, base_url=fake.url) == [None] * 4
@@ -615,6 +622,17 @@ def test_key_at_the_edge_of_what_is_kept(caller: Caller) -> None:
     assert KEY[:5].encode() not in ended.body
 
 
+def test_an_answer_that_is_nothing_but_the_key(caller: Caller) -> None:
+    key = "TEST_" + "q" * 60
+    with FakeShipEngine(api_key=key) as fake:
+        fake.script(of(500, key * 40_000))
+        ended = caller.ask(fake)
+    assert type(ended) is ServerError
+    assert ended.body_truncated
+    assert b"qqq" not in ended.body
+    assert b"TEST" not in ended.body
+
+
 def test_retry_after_as_a_date_without_the_answers_own(fake: FakeShipEngine, caller: Caller) -> None:
     fake.script(of(429, b"", {"Retry-After": email.utils.formatdate(4_102_444_800, usegmt=True)}))
     ended = caller.ask(fake)
@@ -646,11 +664,14 @@ def test_time_out_is_a_time_out_for_everybody(fake: FakeShipEngine, caller: Call
     assert isinstance(caller.ask(fake, timeout=0.1), TimeoutError)
 
 
+CA = trustme.CA()
+
+
 @pytest.fixture
 def tls() -> Iterator[int]:
-    """Serve TLS with a certificate that nobody trusts; yield the port."""
+    """Serve TLS, and nonsense behind the handshake, with a certificate that nobody trusts; yield the port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    CA.issue_cert("127.0.0.1").configure_cert(context)
 
     def serve() -> None:
         while True:
@@ -659,7 +680,11 @@ def tls() -> Iterator[int]:
             except OSError:
                 return
             try:
-                context.wrap_socket(connection, server_side=True).close()
+                talk = context.wrap_socket(connection, server_side=True)
+                talk.recv(65_536)
+                with socket.socket(fileno=talk.detach()) as bare:
+                    bare.sendall(b"\x17\x03\x03\x00\x20" + b"Z" * 32)
+                    bare.recv(1)
             except OSError:
                 connection.close()
 
@@ -676,6 +701,25 @@ def test_certificate_that_is_not_trusted(tls: int, caller: Caller) -> None:
     assert type(ended) is APIConnectionError
     assert "certificate" in str(ended).lower()
     assert not found(ended, KEY)
+
+
+def test_nonsense_behind_the_handshake(
+    tls: int, caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CA.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    ended = caller.call(api_key=KEY, base_url=f"https://127.0.0.1:{tls}")
+    assert type(ended) is APIConnectionError
+    assert "SSL" in str(ended)
+    assert not found(ended, KEY)
+
+
+def test_a_status_line_without_end(fake: FakeShipEngine, caller: Caller) -> None:
+    fake.script(Answer(b"HTTP/1.1 nonsense \x1b[31m" + b"x" * 60_000 + b"\r\n\r\n", "close"))
+    ended = caller.ask(fake)
+    assert type(ended) is APIConnectionError
+    assert len(str(ended)) < 500
+    assert "\x1b" not in str(ended)
 
 
 def test_plain_http_where_tls_is_spoken(fake: FakeShipEngine, caller: Caller) -> None:

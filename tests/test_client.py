@@ -8,6 +8,7 @@ import enum
 import pickle
 import re
 import threading
+import traceback
 from typing import Any
 
 import httpx
@@ -77,7 +78,8 @@ def test_impossible_key(caller: Caller, key: Any, monkeypatch: pytest.MonkeyPatc
         "http://127.0.0.1.example", "http://10.0.0.1", "http://localhost.example", "https://user:pw@host", "https://h?",
         "https://host/?a=b", "https://host/#top", "https://host:port", "https://ho st", "https://h\n", b"https://host",
         7,
-        "https://" + "a" * 70_000, "https://[::1", "https://\ud800",
+        "https://" + "a" * 70_000, "https://[::1", "https://\ud800", "https://h:0", "https://h:99999", "https://h:-1",
+        "https://a..b", "https://.example", "https://" + "a" * 64, "https://xn--a",
     ],
 )  # fmt: skip
 def test_impossible_address(caller: Caller, url: Any) -> None:
@@ -112,9 +114,19 @@ def test_timeouts_apart(caller: Caller, fake: FakeShipEngine) -> None:
     assert "ReadTimeout" in str(ended)
 
 
-@pytest.mark.parametrize("name", ["HTTPS_PROXY", "SSL_CERT_FILE"])
-def test_impossible_environment(caller: Caller, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name, "nonsense://nowhere")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PROXY", "nonsense://nowhere"),
+        ("HTTPS_PROXY", "http://host:port"),
+        ("HTTPS_PROXY", "http://[::1"),
+        ("ALL_PROXY", "::::"),
+        ("NO_PROXY", "a b,[::1,*x"),
+        ("SSL_CERT_FILE", "nowhere"),
+    ],
+)
+def test_impossible_environment(caller: Caller, name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
     with pytest.raises(InvalidArgumentError, match=name):
         make(caller, api_key=KEY)
 
@@ -262,6 +274,32 @@ def test_a_proxy_of_the_environment(caller: Caller, fake: FakeShipEngine, monkey
     fake.script(Answer.of(204))
     assert caller.call(api_key=fake.api_key, base_url="http://127.9.9.9:9") is None
     assert fake.requests[0].target.startswith("http://127.9.9.9:9/v1/tracking/start?")
+
+
+def test_a_proxy_that_no_name_can_have(caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for proxy in ("http://127.0.0.1:99999", "http://a..b", "http://" + "a" * 64):
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        assert isinstance(caller.ask(fake), shipengine_tracking.ShipEngineError)
+
+
+def test_no_proxy(caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert caller.ask(fake) is None
+
+
+@pytest.mark.parametrize("wrong", [{"timeout": -1}, {"api_key": f" {KEY}"}, {"base_url": "x"}, {"max_retries": -1}])
+def test_the_frames_of_a_refusal_show_no_key(caller: Caller, wrong: dict[str, Any]) -> None:
+    settings: dict[str, Any] = {"api_key": KEY, **wrong}
+    with pytest.raises(InvalidArgumentError) as caught:
+        make(caller, **settings)
+    assert caught.value.__traceback__ is not None
+    ours = [
+        frame for frame, _ in traceback.walk_tb(caught.value.__traceback__) if "overlay" in frame.f_code.co_filename
+    ]
+    assert ours
+    assert KEY not in repr([frame.f_locals for frame in ours])
+    assert repr(ours[0].f_locals["self"]) == f"<{caller.client_class.__name__}, not made>"
 
 
 @pytest.mark.parametrize("status", [204, 400])

@@ -341,3 +341,83 @@ def test_a_pause_is_never_nothing() -> None:
     gate = Gate(100)
     gate.leave(passed(gate, 0.0), 0.0, limited(1e-9))
     assert gate.enter(waiter(), 0.0) == 0.001
+
+
+def test_the_probe_does_not_open_what_a_later_429_has_shut() -> None:
+    gate = Gate(100)
+    first, late = passed(gate, 0.0), passed(gate, 0.0)
+    gate.leave(first, 0.0, limited(7.0))
+    probe = passed(gate, 7.0)
+    gate.leave(late, 7.2, limited(30.0))
+    gate.leave(probe, 7.5, {})
+    assert not goes(gate, 37.1)
+    assert goes(gate, 37.2)
+
+
+def test_a_late_answer_is_of_the_window_that_it_was_sent_in() -> None:
+    gate = Gate(100)
+    late = passed(gate, 0.0)
+    gate.leave(passed(gate, 0.0), 0.1, told(1, 60))
+    gate.leave(late, 5.0, told(150, 60))
+    passed(gate, 5.0)
+    assert not goes(gate, 5.0)
+    assert goes(gate, 60.1)
+
+
+def test_who_waits_for_answers_looks_again_when_the_window_ends() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, told(1, 5))
+    passed(gate, 0.1)
+    waits = waiter(patience=3.0)
+    assert gate.enter(waits, 0.2) == 3.0
+    assert gate.enter(waiter(), 0.2) == pytest.approx(4.8)
+
+
+@pytest.mark.parametrize("reset", ["1790000000", "91", "-1", "soon"])
+def test_a_429_may_announce_nonsense(reset: str) -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(None, told(0, reset)))
+    assert goes(gate, 0.0)
+
+
+def test_a_connection_that_is_missing_is_no_rate_limit() -> None:
+    gate = Gate(1)
+    passed(gate, 0.0)
+    with pytest.raises(APITimeoutError, match="max_connections is 1"):
+        gate.enter(waiter(patience=0.0, slot_patience=inf), 0.0)
+
+
+def test_leaving_twice_is_leaving_once() -> None:
+    gate = Gate(100, per_minute=9)
+    one = passed(gate, 0.0)
+    gate.leave(one, 0.0, {})
+    gate.leave(one, 0.0, {})
+    assert gate.in_flight == 0
+    assert len(gate.permits_back) == 1
+    waits = waiter()
+    gate.leave(waits, 0.0, {})
+    assert gate.in_flight == 0
+
+
+def test_a_run_waits_without_end_but_for_what_is_announced() -> None:
+    gate = Gate(1, per_minute=1)
+    of_run = Waiter(threading.Event, 10.0, 1.0, is_of_run=True)
+    flight = passed(gate, 0.0)
+    gate.enter(of_run, 0.0)
+    assert gate.enter(of_run, 1000.0) > 0
+    gate.leave(flight, 1000.0, {})
+    assert gate.enter(of_run, 1000.0) > 0
+    assert gate.enter(of_run, 1060.0) == 0
+    gate.leave(of_run, 1060.0, limited(10.1))
+    with pytest.raises(RateLimitError):
+        gate.enter(Waiter(threading.Event, 10.0, 1.0, is_of_run=True), 1060.0)
+
+
+def test_a_closure_wakes_only_whom_it_concerns() -> None:
+    gate = Gate(1)
+    flight = passed(gate, 0.0)
+    line = [waiter(), waiter(), waiter(patience=5.0)]
+    for one in line:
+        gate.enter(one, 0.0)
+    gate.leave(flight, 0.0, limited(50.0))
+    assert [one.event.is_set() for one in line] == [True, False, True]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from random import Random
 
 import httpx
 import pytest
@@ -19,18 +20,23 @@ IDEAL = 24.0
 
 
 async def thousand(
-    limit: RateLimit, workers: int, latency: float, requests_per_minute: int | None = None
+    limit: RateLimit,
+    workers: int,
+    latency: float,
+    requests_per_minute: int | None = None,
+    slow: float = 0.01,
 ) -> tuple[float, int]:
     """Make the calls; return the seconds they took and the number of 429s."""
     loop = asyncio.get_running_loop()
     statuses = Counter[int]()
+    chance = Random(1)
 
     async def serve(_: httpx.Request) -> httpx.Response:
         await asyncio.sleep(latency / 2)
         passes, headers = limit.count(loop.time())
         status = 204 if passes else 429
         statuses[status] += 1
-        await asyncio.sleep(latency / 2)
+        await asyncio.sleep(latency / 2 if chance.random() < 0.9 else slow)
         return httpx.Response(status, headers=headers)
 
     async def work() -> None:
@@ -69,3 +75,10 @@ def test_paced_beforehand(monkeypatch: pytest.MonkeyPatch, workers: int, sliding
     took, refused = virtual.run(thousand(limit, workers, 0.02, requests_per_minute=200), monkeypatch)
     assert took <= IDEAL * 1.05
     assert refused == 0
+
+
+@pytest.mark.parametrize("sliding", [False, True], ids=["fixed", "sliding"])
+def test_answers_that_come_late_bring_no_old_window_back(monkeypatch: pytest.MonkeyPatch, sliding: bool) -> None:
+    took, refused = virtual.run(thousand(RateLimit(200, 60.0, sliding), 40, 0.02, slow=2.0), monkeypatch)
+    assert took <= 240 * 1.10
+    assert refused <= 50

@@ -179,6 +179,10 @@ def chained(error: APIConnectionError, cause: Exception) -> APIConnectionError:
         (APIConnectionError("no answer for 9405511899223197428490"), "APIConnectionError"),
         (chained(APITimeoutError("x"), ValueError("9405511899223197428490")), "APITimeoutError (ValueError)"),
         (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (
+            APIError.from_answer(500, {}, b'{"request_id": "r\\nx", "errors": [{"error_code": "\\u001b[2J"}]}', False),
+            "ServerError 500 \\x1b[2J [request id r\\nx]",
+        ),
     ],
 )
 def test_reason(error: BaseException, words: str) -> None:
@@ -193,3 +197,11 @@ def test_nothing_of_this_takes_a_global(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(name, forbidden)
     attempts = Attempts(failure(503), None)
     assert attempts.run() is None
+
+
+def test_a_number_that_the_wire_repeats_is_masked() -> None:
+    number = "9405511899223197428490"
+    body = b'{"request_id": "%b", "errors": [{"error_code": "%b"}]}' % (number.encode(), number.encode())
+    error = APIError.from_answer(500, {}, body, body_truncated=False)
+    assert Call(print, {"tracking_number": number}).why(error) == "ServerError 500 …8490 [request id …8490]"
+    assert Call(print, {"tracking_number": "5"}).why(error).startswith("ServerError 500 94055")

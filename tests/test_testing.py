@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from shipengine_tracking.testing import Answer, FakeShipEngine, Request, Subscription
+from shipengine_tracking.testing import Answer, FakeShipEngine, RateLimit, Request, Subscription, Weather
 
 PATH = "/v1/tracking/start"
 PACKAGE = {"tracking_number": "1Z", "carrier_code": "ups"}
@@ -33,6 +33,12 @@ ANSWERS: list[tuple[dict[str, str], int, str, dict[str, object]]] = [
     ({"carrier_code": "ups"}, 400, "unspecified", {"error_type": "system"}),
     ({"tracking_number": "1Z"}, 400, "field_value_required", {}),
     ({"tracking_number": "1Z", "carrier_code": "seko"}, 400, "carrier_not_connected", {"carrier_code": "seko"}),
+    (
+        {"tracking_number": "1Z", "carrier_code": "seko", "carrier_id": "se-28529731"},
+        400,
+        "carrier_not_connected",
+        {"carrier_code": "seko"},
+    ),
     ({"tracking_number": "1Z", "carrier_id": "se-9"}, 404, "invalid_identifier", {"field_name": "carrier_id"}),
     ({"tracking_number": "1Z", "carrier_id": "ups"}, 400, "invalid_identifier", {"field_value": "ups"}),
     ({"tracking_number": "1Z", "carrier_id": "se-" + "1" * 23}, 400, "invalid_identifier", {}),
@@ -150,6 +156,33 @@ def test_the_end_leaves_nothing(raw: httpx.Client) -> None:
     assert threading.active_count() == before
     with pytest.raises(httpx.ConnectError):
         httpx.post(fake.url + PATH)
+
+
+def test_it_may_end_before_it_has_begun() -> None:
+    FakeShipEngine().end()
+
+
+def test_a_body_in_chunks_is_refused_and_nothing_follows(fake: FakeShipEngine, raw: httpx.Client) -> None:
+    assert raw.post(PATH, params=PACKAGE, content=iter([b"a"])).status_code == 411
+    assert raw.post(PATH, params=PACKAGE).status_code == 204
+    assert fake.connections == 2
+
+
+def test_a_head_has_no_body(raw: httpx.Client) -> None:
+    assert raw.head(PATH).content == b""
+    assert raw.post(PATH, params=PACKAGE).status_code == 204
+
+
+def test_every_answer_carries_the_limit() -> None:
+    with FakeShipEngine(rate_limit=RateLimit(9, 60.0), weather=Weather({"503": 0.5}, seed=1)) as fake:
+        answers = [httpx.post(fake.url + PATH, headers={"API-Key": key}) for key in (fake.api_key, "x") * 6]
+    assert {answer.status_code for answer in answers} == {400, 401, 429, 503}
+    assert all(answer.headers["ratelimit-limit"] == "9" for answer in answers)
+
+
+def test_a_target_that_is_no_url() -> None:
+    request = Request("POST", "http://[/v1", {})
+    assert (request.path, request.query) == ("http://[/v1", [])
 
 
 def test_bytes_that_are_no_request(fake: FakeShipEngine, raw: httpx.Client) -> None:

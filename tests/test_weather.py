@@ -10,18 +10,21 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
 import pytest
 
 import soak
+import virtual
 from conftest import PACKAGE, Caller
+from leaks import found
 from shipengine_tracking import (
     APIConnectionError,
     APITimeoutError,
     AsyncTrackingClient,
+    CarrierError,
     ClientStateError,
     InvalidRequestError,
     RateLimitError,
@@ -155,7 +158,7 @@ def test_waiting_for_a_connection_has_a_time_out(fake: FakeShipEngine) -> None:
         async with AsyncTrackingClient(fake.api_key, base_url=fake.url, max_connections=1, timeout=timeout) as client:
             first = asyncio.create_task(client.start(**PACKAGE))
             await asyncio.sleep(0.1)
-            with pytest.raises(APITimeoutError, match=r"no connection became free within 0\.3 s") as caught:
+            with pytest.raises(APITimeoutError, match=r"no connection became free within 0\.3") as caught:
                 await client.start(**PACKAGE)
             assert caught.value.attempts == 0
             first.cancel()
@@ -182,6 +185,17 @@ def test_a_body_that_drips(fake: FakeShipEngine, caller: Caller) -> None:
     assert type(ended) is APITimeoutError
     assert "no whole answer within 0.3 s" in str(ended)
     assert (ended.status_code, ended.request_id) == (500, "7")
+    assert not found(ended, fake.api_key)
+
+
+@pytest.mark.parametrize("answer", [Answer(b"", "hang"), Answer(HEAD, "hang")])
+def test_silence_beyond_the_deadline(fake: FakeShipEngine, caller: Caller, answer: Answer) -> None:
+    fake.script(answer)
+    with takes(0.3, 2):
+        ended = caller.ask(fake, deadline=0.3, timeout=30)
+    assert type(ended) is APITimeoutError
+    assert ended.__cause__ is not None
+    assert not found(ended, fake.api_key)
 
 
 def test_a_head_that_drips(fake: FakeShipEngine) -> None:
@@ -256,7 +270,6 @@ def test_cancelled_while_connecting() -> None:
 )
 def test_cancelled(fake: FakeShipEngine, answer: Answer) -> None:
     async def run() -> None:
-        before = soak.left_over()
         async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
             fake.script(answer)
             with takes(0, 2), pytest.raises(asyncio.TimeoutError):
@@ -266,10 +279,12 @@ def test_cancelled(fake: FakeShipEngine, answer: Answer) -> None:
             await client.start(**PACKAGE)
             assert idle(client)
         assert len(asyncio.all_tasks()) == 1
-        assert before
 
+    before = soak.left_over()
     asyncio.run(run())
     assert len(fake.requests) == 2
+    fake.end()
+    assert soak.left_over() <= before
 
 
 def test_cancelled_at_the_gate(fake: FakeShipEngine) -> None:
@@ -346,6 +361,128 @@ def test_closing_ends_those_who_wait(fake: FakeShipEngine) -> None:
         for thread in crew:
             thread.join()
     assert len(ended) == 4
+
+
+def test_cancelled_when_its_turn_comes(fake: FakeShipEngine) -> None:
+    async def run(turns: int) -> None:
+        fake.script(Answer(b"", "hang"))
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url, max_connections=1) as client:
+            first, second = (asyncio.create_task(client.start(**PACKAGE)) for _ in range(2))
+            await asyncio.sleep(0.05)
+            first.cancel()
+            await asyncio.wait([first])
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            second.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await second
+            assert idle(client)
+
+    for turns in range(3):
+        asyncio.run(run(turns))
+
+
+def test_closing_ends_the_pauses_between_attempts(fake: FakeShipEngine) -> None:
+    async def run() -> None:
+        fake.script(Answer.of(503, headers={"Retry-After": "20"}))
+        client = AsyncTrackingClient(fake.api_key, base_url=fake.url)
+        call = asyncio.create_task(client.start(**PACKAGE))
+        await asyncio.sleep(0.1)
+        await client.aclose()
+        with takes(0, 1), pytest.raises(ClientStateError):
+            await call
+
+    asyncio.run(run())
+    client = TrackingClient(fake.api_key, base_url=fake.url)
+    fake.script(Answer.of(503, headers={"Retry-After": "20"}))
+    timer = threading.Timer(0.2, client.close)
+    timer.start()
+    with takes(0, 1), pytest.raises(ClientStateError):
+        client.start(**PACKAGE)
+    timer.join()
+
+
+@pytest.mark.parametrize("answer", [Answer.of(204, delay=0.2), Answer.of(400, delay=0.2)])
+def test_what_is_in_flight_is_closed_when_it_ends(fake: FakeShipEngine, answer: Answer) -> None:
+    before = soak.left_over()
+    with FakeShipEngine(api_key=fake.api_key) as other:
+        other.script(answer)
+        client = TrackingClient(other.api_key, base_url=other.url)
+        timer = threading.Timer(0.1, client.close)
+        timer.start()
+        with suppress(InvalidRequestError):
+            client.start(**PACKAGE)
+        timer.join()
+
+    async def run() -> None:
+        other.script(answer)
+        client = AsyncTrackingClient(other.api_key, base_url=other.url)
+        call = asyncio.create_task(client.start(**PACKAGE))
+        await asyncio.sleep(0.1)
+        await client.aclose()
+        await asyncio.wait([call])
+        call.exception()
+
+    with FakeShipEngine(api_key=fake.api_key) as other:
+        asyncio.run(run())
+    assert soak.left_over() == before
+
+
+def test_a_fork_has_connections_of_its_own(fake: FakeShipEngine) -> None:
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        client.start(**PACKAGE)
+        child = os.fork()
+        if child == 0:
+            try:
+                for _ in range(20):
+                    with suppress(CarrierError):
+                        client.start(tracking_number="1Z", carrier_code="seko")
+            finally:
+                os._exit(0)
+        for _ in range(20):
+            client.start(**PACKAGE)
+        os.waitpid(child, 0)
+    assert len(fake.subscriptions) == 21
+    assert len(fake.requests) == 41
+    assert fake.connections == 2
+
+
+def test_the_budget_of_a_call_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two waits of 40 s, one between attempts and one at the gate, are within 90 s; a third is not."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        answers = iter([40, 40, 40])
+
+        async def serve(_: httpx.Request) -> httpx.Response:
+            return httpx.Response(429, headers={"Retry-After": str(next(answers))})
+
+        async with AsyncTrackingClient("TEST_key", transport=httpx.MockTransport(serve), max_retries=9) as client:
+            began = loop.time()
+            with pytest.raises(RateLimitError) as caught:
+                await client.start(**PACKAGE)
+            assert caught.value.attempts == 3
+            assert loop.time() - began == pytest.approx(80, abs=1)
+            # The gate is shut for 40 s more. A call that has waited there has that much less for its own retries.
+            answers = iter([40, 40])
+            began = loop.time()
+            with pytest.raises(RateLimitError) as caught:
+                await client.start(**PACKAGE)
+            assert caught.value.attempts == 2
+            assert loop.time() - began == pytest.approx(80, abs=1)
+
+    virtual.run(main(), monkeypatch)
+
+
+def test_the_pauses_of_a_client_are_random(fake: FakeShipEngine, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "shipengine_tracking")
+    fake.script(*[Answer.of(503)] * 6)
+    with TrackingClient(fake.api_key, base_url=fake.url, max_retries=1) as client:
+        for _ in range(3):
+            with pytest.raises(ServerError):
+                client.start(**PACKAGE)
+    pauses = {record.getMessage().partition(" in ")[2] for record in caplog.records if "retry" in record.getMessage()}
+    assert len(pauses) > 1
 
 
 # --- logs -----------------------------------------------------------------------------------------------------------

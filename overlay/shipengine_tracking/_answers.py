@@ -107,17 +107,18 @@ def _http_date(value: str) -> datetime | None:
 
 def summary(status_code: int, code: str | None, message: str | None, count: int, request_id: str | None) -> str:
     """Return an answer as one line for a log: never the body, never more than a few hundred characters."""
-    line = f"{status_code} {_one_line(code, 80)}" if code else f"{status_code} {_phrase(status_code)}".rstrip()
+    line = f"{status_code} {one_line(code, 80)}" if code else f"{status_code} {_phrase(status_code)}".rstrip()
     if message:
-        line += f": {_one_line(message, 200)}"
+        line += f": {one_line(message, 200)}"
     if count > 1:
         line += f" (and {count - 1} more)"
     if request_id:
-        line += f" [request id {_one_line(request_id, 80)}]"
+        line += f" [request id {one_line(request_id, 80)}]"
     return line
 
 
-def _one_line(text: str, limit: int) -> str:
+def one_line(text: str, limit: int) -> str:
+    """Return a text as it may stand in a line of a log."""
     # Line breaks, escapes, lone surrogates and marks that turn the writing direction: none may reach a terminal.
     cut = text[: limit + 1]
     line = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut)

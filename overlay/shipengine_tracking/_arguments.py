@@ -62,7 +62,7 @@ def settings(
         timeout=_timeout(timeout),
         deadline=_seconds("deadline", deadline),
         max_retries=count("max_retries", max_retries, 0),
-        max_wait=0.0 if max_wait == 0 else _seconds("max_wait", max_wait),
+        max_wait=_seconds("max_wait", max_wait, or_none_at_all=True),
         max_connections=count("max_connections", max_connections, 1),
         requests_per_minute=(
             None if requests_per_minute is None else count("requests_per_minute", requests_per_minute, 1)
@@ -101,12 +101,16 @@ def _base_url(base_url: object, environ: Mapping[str, str]) -> str:
         raise InvalidArgumentError(f"{name} must be a string, not {_kind(value)}")
     try:
         url = httpx.URL(value)
+        host = url.host
+        url.raw_host.decode("ascii").encode("idna")  # no label is empty or too long
     except (httpx.InvalidURL, ValueError) as error:
         raise InvalidArgumentError(f"{name} is not a URL ({error}): give one such as {PRODUCTION}") from None
-    if url.scheme not in ("https", "http") or not url.host or "%" in url.host:  # httpx encodes what no host has
+    if url.scheme not in ("https", "http") or not host or "%" in host:  # httpx encodes what no host has
         raise InvalidArgumentError(f"{name} must be a whole URL such as {PRODUCTION}")
-    if url.scheme == "http" and not _is_loopback(url.host):
+    if url.scheme == "http" and not _is_loopback(host):
         raise InvalidArgumentError(f"{name} must begin with https, for the key is sent there (http on loopback only)")
+    if url.port is not None and not 0 < url.port < 65_536:
+        raise InvalidArgumentError(f"{name} has a port that there is not: they go from 1 to 65535")
     if url.userinfo or "?" in value or "#" in value:
         raise InvalidArgumentError(f"{name} must hold no user, no ? and no #: only a host and perhaps a path")
     return str(url)
@@ -121,9 +125,19 @@ def _timeout(value: object) -> httpx.Timeout:
     return value
 
 
-def _seconds(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LONGEST_TIMEOUT:
-        raise InvalidArgumentError(f"{name} must be seconds, more than 0 and at most {LONGEST_TIMEOUT:,.0f}")
+def _seconds(name: str, value: object, *, or_none_at_all: bool = False) -> float:
+    if value == 0 and or_none_at_all and not isinstance(value, bool):
+        return 0.0
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LONGEST_TIMEOUT:
+        return value
+    least = "from 0" if or_none_at_all else "more than 0"
+    raise InvalidArgumentError(f"{name} must be seconds, {least} and at most {LONGEST_TIMEOUT:,.0f}")
+
+
+def count(name: str, value: object, least: int) -> int:
+    """Return a whole number that is not too small."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidArgumentError(f"{name} must be a whole number, {least} or more")
     return value
 
 
@@ -152,13 +166,6 @@ def _fit(query: dict[str, str], url: str) -> None:
         raise InvalidArgumentError(f"{longest} is too long: a URL takes {LONGEST_URL:,} characters, percent-encoded")
 
 
-def count(name: str, value: object, least: int) -> int:
-    """Return a whole number that is not too small."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidArgumentError(f"{name} must be a whole number, {least} or more")
-    return value
-
-
 def _carrier_id(value: object) -> str:
     text = _text("carrier_id", value)
     if len(text) > 25 or not _CARRIER_ID.fullmatch(text):
@@ -169,11 +176,19 @@ def _carrier_id(value: object) -> str:
     return text
 
 
+# What to do about it, for each argument of `start` that is not what it must be.
+_REMEDIES = {
+    "tracking_number": "give the carrier's number of the package, as a string: leading zeros count",
+    "carrier_code": "give ShipEngine's code of the carrier, such as 'ups', or leave it out beside carrier_id",
+    "carrier_id": "give the id of a connected carrier, such as 'se-28529731', or leave it out beside carrier_code",
+}
+
+
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise InvalidArgumentError(f"{name} must be a string, not {_kind(value)}: leading zeros count")
+        raise InvalidArgumentError(f"{name} must be a string, not {_kind(value)}: {_REMEDIES[name]}")
     if not value.strip():
-        raise InvalidArgumentError(f"{name} is {'blank' if value else 'empty'}: leave out what you do not have")
+        raise InvalidArgumentError(f"{name} is {'blank' if value else 'empty'}: {_REMEDIES[name]}")
     try:
         value.encode()
     except UnicodeEncodeError:

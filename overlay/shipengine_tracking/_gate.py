@@ -42,6 +42,7 @@ class Waiter:
     event: Any = None
     since: float | None = None
     full_since: float | None = None
+    sent: float | None = None  # when it was let through; None again when it has left
 
     def waited(self, now: float) -> float:
         """Return the seconds since it came."""
@@ -77,8 +78,9 @@ class Gate:
         if waiter.since is None:
             waiter.since = now
             self.queue.append(waiter)
-        until = self._blocked_until(now)
-        if until is None and self.queue[0] is waiter:
+        blocked = self._blocked(now)
+        if blocked is None and self.queue[0] is waiter:
+            waiter.sent = now
             self.queue.popleft()
             self.in_flight += 1
             if self.is_shut:
@@ -87,27 +89,30 @@ class Gate:
             return 0.0
         if waiter.event is None:
             waiter.event = waiter.make_event()
-        return self._wait_or_refuse(waiter, until, now)
+        return self._wait_or_refuse(waiter, blocked or (inf, False), now)
 
-    def _wait_or_refuse(self, waiter: Waiter, until: float | None, now: float) -> float:
+    def _wait_or_refuse(self, waiter: Waiter, blocked: tuple[float, bool], now: float) -> float:
         if self.in_flight < self.max_in_flight:
             waiter.full_since = None
         elif waiter.full_since is None:
             waiter.full_since = now
-        slot_left = inf if waiter.full_since is None else waiter.slot_patience - (now - waiter.full_since)
-        left = waiter.patience - waiter.waited(now)
-        moment = now if until is None else until
-        if waiter.is_of_run:
-            slot_left, left, moment = inf, max(waiter.patience, SHORTEST_PAUSE), now
+        again, is_certain = blocked
+        left = inf if waiter.is_of_run else waiter.patience - waiter.waited(now)
+        if waiter.full_since is not None and not waiter.is_of_run:
+            left = min(left, waiter.slot_patience - (now - waiter.full_since))
+            if left <= 0:
+                self.give_up(waiter)
+                raise APITimeoutError(
+                    f"no connection became free within {waiter.waited(now):.3g} s; nothing was sent "
+                    f"(max_connections is {self.max_in_flight})"
+                )
+        needed = again - now if is_certain and not waiter.is_of_run else 0.0
         if self.is_shut and now < self.shut_until:
-            moment = max(moment, self.announced)
-        if slot_left <= 0:
+            needed = self.announced - now
+        if left <= 0 or needed > min(left, waiter.patience):
             self.give_up(waiter)
-            raise APITimeoutError(f"no connection became free within {waiter.slot_patience:g} s; nothing was sent")
-        if left <= 0 or left < moment - now < inf:
-            self.give_up(waiter)
-            raise held_back(moment - now if moment < inf else None, self.closed_by)
-        return max(min(left, slot_left, LONGEST_PAUSE, inf if until is None else until - now), SHORTEST_PAUSE)
+            raise held_back(needed or None, self.closed_by)
+        return max(min(left, again - now, LONGEST_PAUSE), SHORTEST_PAUSE)
 
     def give_up(self, waiter: Waiter) -> None:
         """Take out a call that no longer waits."""
@@ -116,26 +121,31 @@ class Gate:
             self._wake_next()
 
     def leave(self, waiter: Waiter, now: float, ended: Mapping[str, str] | BaseException) -> None:
-        """Note how a call ended: with the headers of a 204, or with an exception."""
-        limited = ended if isinstance(ended, RateLimitError) else None
-        headers = ended if isinstance(ended, Mapping) else getattr(ended, "headers", {})
+        """Note how a call ended: with the headers of a 204, or with an exception. A second time does nothing."""
+        if waiter.sent is None:
+            return self.give_up(waiter)
+        sent, waiter.sent = waiter.sent, None
         self.in_flight -= 1
         if self.per_minute is not None:
             self.permits_back.append(now + self.minute)
+        limited = ended if isinstance(ended, RateLimitError) else None
         if waiter is self.probe:
             self.probe = None
-            if limited is None and isinstance(ended, Mapping | APIError):
+            if limited is None and isinstance(ended, Mapping | APIError) and now >= self.shut_until:
                 self.is_shut, self.closed_by = False, None
+        headers = ended if isinstance(ended, Mapping) else getattr(ended, "headers", {})
         reset, remaining = _whole(headers, "ratelimit-reset"), _whole(headers, "ratelimit-remaining")
-        if reset is not None and remaining is not None and reset <= LONGEST_CLOSURE:
-            self._note_window(now, now + reset, remaining)
+        if reset is None or reset > LONGEST_CLOSURE:
+            reset = remaining = None
+        if reset is not None and remaining is not None:
+            self._note_window(sent, now, reset, remaining)
         elif self.remaining:
             self.remaining -= 1  # it may have counted
         if limited is not None:
             self._shut(now, limited.retry_after if limited.retry_after is not None else reset or 0, limited)
         elif self.remaining == 0 and now < self.window_end:
             self._shut(now, self.window_end - now, None)
-        self._wake_next()
+        return self._wake_next()
 
     def wake_all(self) -> None:
         """Have every waiting call ask again."""
@@ -147,29 +157,29 @@ class Gate:
         if self.queue and self.queue[0].event is not None:
             self.queue[0].event.set()
 
-    def _blocked_until(self, now: float) -> float | None:
-        """Return None if a call may go, inf if that is for an answer to decide, else the moment to ask again."""
+    def _blocked(self, now: float) -> tuple[float, bool] | None:
+        """Return None if a call may go; else when to ask again, and whether nothing can let it through before."""
         if self.in_flight >= self.max_in_flight:
-            return inf
+            return inf, False
         if self.is_shut and now < self.shut_until:
-            return self.shut_until
+            return self.shut_until, True
         if self.is_shut and self.probe is not None:
-            return inf
+            return inf, False
         if not self.is_shut and now < self.window_end and self.remaining <= self.in_flight:
-            return self.window_end if self.in_flight == 0 else inf
+            return self.window_end, self.in_flight == 0
         while self.permits_back and self.permits_back[0] <= now:
             self.permits_back.popleft()
         if self.per_minute is not None and self.in_flight + len(self.permits_back) >= self.per_minute:
-            return self.permits_back[0] if self.permits_back else inf
+            return (self.permits_back[0], True) if self.permits_back else (inf, False)
         return None
 
-    def _note_window(self, now: float, end: float, remaining: int) -> None:
-        if end < self.window_end - ROUNDING:
-            return  # an answer of a window gone by
-        if end > self.window_end + ROUNDING or now >= self.window_end:
-            self.window_end, self.remaining = end, remaining
-        else:  # of the two tellings of one moment the earlier was rounded less
-            self.window_end, self.remaining = min(end, self.window_end), min(remaining, self.remaining)
+    def _note_window(self, sent: float, now: float, reset: int, remaining: int) -> None:
+        # The server told it at some time between `sent` and `now`.
+        if sent + reset > self.window_end + ROUNDING:
+            self.window_end, self.remaining = now + reset, remaining
+        elif now < self.window_end and now + reset >= self.window_end - ROUNDING:
+            # Of two tellings of one moment the earlier was rounded less, or was on its way for less long.
+            self.window_end, self.remaining = min(now + reset, self.window_end), min(remaining, self.remaining)
 
     def _shut(self, now: float, seconds: float, error: RateLimitError | None) -> None:
         until, announced = now + min(seconds, LONGEST_CLOSURE), now + seconds
@@ -179,7 +189,9 @@ class Gate:
             until, announced = max(until, self.shut_until), max(announced, self.announced)
         self.is_shut, self.shut_until, self.announced = True, until, announced
         self.closed_by = error or self.closed_by
-        self.wake_all()
+        for waiter in self.queue:  # the others need not know before their turn
+            if waiter.event is not None and waiter.patience - waiter.waited(now) < self.announced - now:
+                waiter.event.set()
 
 
 def _whole(headers: Mapping[str, str], name: str) -> int | None:

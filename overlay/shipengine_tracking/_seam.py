@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from ._answers import one_line
 from ._arguments import Settings
 from ._version import __version__
 from .exceptions import (
@@ -25,6 +26,17 @@ from .exceptions import (
 )
 
 BODY_LIMIT = 1_000_000
+
+# What is wrong with a request, not with the network. The last two come from host names, a proxy's too.
+UNSENDABLE: tuple[type[Exception], ...] = (
+    httpx.LocalProtocolError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+    UnicodeError,
+    OverflowError,
+)
+# What leaves httpx. It lets some through from below, such as a TLS record that makes no sense in an async client.
+FOREIGN: tuple[type[Exception], ...] = (*UNSENDABLE, httpx.HTTPError, httpx.StreamError, OSError, ExceptionGroup)
 
 _C = TypeVar("_C", httpx.Client, httpx.AsyncClient)
 
@@ -49,7 +61,12 @@ class Seam:
             "auth": settings.key,
             "base_url": settings.base_url,
             "headers": headers,
-            "timeout": settings.timeout,
+            "timeout": httpx.Timeout(
+                **{
+                    part: self.deadline if seconds is None else min(seconds, self.deadline)
+                    for part, seconds in settings.timeout.as_dict().items()
+                }
+            ),
             "transport": transport,
             "follow_redirects": False,  # the key goes to no other host
             "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a load balancer's are not ours to keep
@@ -64,24 +81,32 @@ class Seam:
         with _environment_in_order():
             return kind(**self._options, event_hooks={"response": [on_response]})
 
-    def answer(self, response: httpx.Response, raw: bytes) -> APIError:
-        """Return the exception that a whole answer means."""
-        body = self._key.redact(_decoded(response.headers, raw))
+    def answer(self, response: httpx.Response, raw: bytes, *, cut: bool) -> APIError:
+        """Return the exception that an answer means; `cut` if its body was longer than what was read."""
+        body, cut = _decoded(response.headers, raw, cut)
+        body = self._key.redact(body)
+        if cut:
+            body = body[: -self._key.longest_form]  # whose end could be half a key
         headers = self._key.redact_headers(response.headers)
-        return APIError.from_answer(response.status_code, headers, body[:BODY_LIMIT], len(body) > BODY_LIMIT)
+        truncated = cut or len(body) > BODY_LIMIT
+        return APIError.from_answer(response.status_code, headers, body[:BODY_LIMIT], truncated)
 
-    def too_late(self, response: httpx.Response | None) -> APIConnectionError:
+    def too_late(self, response: httpx.Response | None, error: TimeoutError | None = None) -> APIConnectionError:
         """Return the exception of an attempt that its deadline has cut off."""
-        return self._broken_off(APITimeoutError, f"no whole answer within {self.deadline:g} s", response)
+        failure = self._broken_off(APITimeoutError, f"no whole answer within {self.deadline:g} s", response)
+        if error is not None:
+            self._key.redact_error(error)
+            failure.__cause__ = error
+        return failure
 
     def translated(self, error: Exception, response: httpx.Response | None) -> Exception:
         """Return what to raise instead: one of our own, without the frames of those who held the key."""
-        if not isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
+        if isinstance(error, ShipEngineError) or not isinstance(error, FOREIGN):
             return error
         self._key.redact_error(error)
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        reason = one_line(f"{type(error).__name__}: {error}".rstrip(": "), 300)
         failure: ShipEngineError
-        if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL):
+        if isinstance(error, UNSENDABLE):
             failure = InvalidArgumentError(f"the request cannot be sent as it is ({reason})")
         else:
             kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
@@ -103,7 +128,7 @@ class Seam:
 def _environment_in_order() -> Generator[None]:
     try:
         yield
-    except (ValueError, OSError, ImportError) as error:
+    except (httpx.InvalidURL, ValueError, OSError, ImportError) as error:
         raise InvalidArgumentError(
             f"the environment's proxy or certificate settings cannot be used ({error}): "
             "look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
@@ -111,20 +136,30 @@ def _environment_in_order() -> Generator[None]:
 
 
 def strays_may_follow(response: httpx.Response) -> bool:
-    """Prepare a 204; return whether its connection must go.
+    """Return whether the connection of an answer must go: what follows would be read as the answer to the next call.
 
-    A 204 has no body. If it announces one all the same, what follows would be read as the answer to the next call.
+    A 204 has no body, but may announce one. And bytes behind an answer may have arrived with it; of those only h11
+    knows, and there is no public way to it. What arrives later, the connection pool finds by itself.
     """
-    response.headers.pop("content-encoding", None)  # some decoders take no data for broken data
-    announced = response.headers.get("content-length", "0") != "0" or "transfer-encoding" in response.headers
-    return announced and "network_stream" in response.extensions
+    if "network_stream" not in response.extensions:
+        return False
+    node: object = response
+    for name in ("stream", "_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
+        node = getattr(node, name, None)
+    waiting = getattr(node, "trailing_data", (b"",))[0]
+    announced = response.status_code == 204 and (
+        response.headers.get("content-length", "0") != "0" or "transfer-encoding" in response.headers
+    )
+    return announced or bool(waiting)
 
 
-def _decoded(headers: Mapping[str, str], raw: bytes) -> bytes:
+def _decoded(headers: Mapping[str, str], raw: bytes, cut: bool) -> tuple[bytes, bool]:
     # We ask for no encoding; a server that uses one regardless is understood if it is honest, and else kept as it is.
     if headers.get("content-encoding", "").lower() not in ("gzip", "x-gzip", "deflate"):
-        return raw
+        return raw, cut
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(raw, 2 * BODY_LIMIT) or raw
+        body = unpacking.decompress(raw, 2 * BODY_LIMIT)
     except zlib.error:
-        return raw
+        return raw, cut
+    return (body, cut or bool(unpacking.unconsumed_tail)) if body else (raw, cut)

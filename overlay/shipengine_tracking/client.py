@@ -13,6 +13,7 @@ from shipengine_tracking_generated.api.tracking import start_tracking
 from ._arguments import count, settings, start_query
 from .bulk import Outcome, Package, arguments, check_packages, stream, stream_async
 from .connections import AsyncConnections, Connections
+from .exceptions import InvalidArgumentError
 from .retry import Run
 
 _Transport = TypeVar("_Transport", httpx.BaseTransport, httpx.AsyncBaseTransport)
@@ -43,9 +44,9 @@ class _Client(Generic[_Transport]):
                 `https://api.shipengine.com`. Accounts hosted in the EU use `https://api.eu.shipengine.com`.
             timeout: Seconds for each of: to connect, to send, to wait for the next bytes, to wait for one of the
                 `max_connections`. An `httpx.Timeout` sets them apart.
-            deadline: Seconds for one attempt in all, from its first byte to the answer's last. A TrackingClient looks
-                at it whenever a part of an answer's body arrives: a server that drips the head of an answer, byte by
-                byte, is beyond it. An AsyncTrackingClient knows no such exception.
+            deadline: Seconds for one attempt in all; no single wait is longer either. An AsyncTrackingClient keeps it
+                to the moment. A TrackingClient looks at it whenever a part of an answer's body arrives, so an attempt
+                may take one wait longer, and a server that drips the head of an answer, byte by byte, is beyond it.
             max_retries: How often a call is sent again after a connection failure, a time-out, or a status of 408, 429,
                 500, 502 to 504 or 520 to 526. 0 sends each call once.
             max_wait: Seconds that one call may wait in all, between its attempts and for the account's rate limit. If
@@ -60,20 +61,24 @@ class _Client(Generic[_Transport]):
         Raises:
             InvalidArgumentError: There is no key, or an argument cannot be right.
         """
-        self._settings = settings(
-            api_key=api_key,
-            base_url=base_url,
-            timeout=timeout,
-            deadline=deadline,
-            max_retries=max_retries,
-            max_wait=max_wait,
-            max_connections=max_connections,
-            requests_per_minute=requests_per_minute,
-            on_behalf_of=on_behalf_of,
-            transport=transport,
-            transport_kind=self._transport_kind,
-            environ=os.environ,
-        )
+        try:
+            self._settings = settings(
+                api_key=api_key,
+                base_url=base_url,
+                timeout=timeout,
+                deadline=deadline,
+                max_retries=max_retries,
+                max_wait=max_wait,
+                max_connections=max_connections,
+                requests_per_minute=requests_per_minute,
+                on_behalf_of=on_behalf_of,
+                transport=transport,
+                transport_kind=self._transport_kind,
+                environ=os.environ,
+            )
+        except InvalidArgumentError as error:
+            api_key = None  # tools that print the local variables of frames would show it
+            raise error.with_traceback(None)  # noqa: B904 it is the same error
         self._connect()
 
     def _connect(self) -> None:
@@ -86,7 +91,8 @@ class _Client(Generic[_Transport]):
         return min(count("concurrency", concurrency, 1), self._settings.max_connections)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._settings.base_url}>"
+        address = f" of {self._settings.base_url}" if hasattr(self, "_settings") else ", not made"
+        return f"<{type(self).__name__}{address}>"
 
 
 class TrackingClient(_Client[httpx.BaseTransport]):

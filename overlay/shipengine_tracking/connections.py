@@ -6,6 +6,7 @@ Free slots lie on a stack, last in first out, so that few connections do the wor
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import threading
 import time
@@ -34,6 +35,8 @@ _E = TypeVar("_E", Retrying, AsyncRetrying)
 class _Shared(Generic[_S]):
     """What both kinds of connections do alike."""
 
+    _over: threading.Event | asyncio.Event  # ends the pauses of calls between their attempts
+
     def __init__(self, settings: Settings, new_slot: Callable[[], _S]):
         self.closed = False
         self._settings = settings
@@ -60,6 +63,7 @@ class _Shared(Generic[_S]):
 
     def _end(self) -> list[_S]:
         self.closed, free, self._free = True, self._free, []
+        self._over.set()
         for run in self._runs.copy():
             run.over.set()
         return free
@@ -70,13 +74,22 @@ class Connections(_Shared[Slot]):
 
     def __init__(self, settings: Settings):
         super().__init__(settings, partial(Slot, Seam(settings, settings.transport and Lent(settings.transport))))
-        self._gate = ThreadGate(settings, self.check_open)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._gate = ThreadGate(self._settings, self.check_open)
         self._lock = threading.Lock()
-        self._retrying = self._engine(Retrying, time.sleep)
+        self._over = threading.Event()
+        self._retrying = self._engine(Retrying, self._over.wait)
 
     def call(self, operation: Callable[..., Any], query: Mapping[str, str], run: Run | None = None) -> None:
         """Make a call, over as many attempts as the policy allows; return if it ended in the 204."""
         call = Call(operation, query, run)
+        if self._process != os.getpid():
+            # Forked: the connections are the other process's, and who knows who holds the lock.
+            self._free = []
+            self._begin()
         try:
             (run.retrying if run else self._retrying)(self._attempt, call)
         except ShipEngineError as error:
@@ -97,8 +110,10 @@ class Connections(_Shared[Slot]):
         self._gate.wake_all()
 
     def _attempt(self, call: Call) -> None:
-        waiter, started, ended = self._gate.enter(call), clock(), NOTHING
+        waiter, started, ended = self._gate.waiter(call), clock(), NOTHING
         try:
+            self._gate.enter(call, waiter)
+            started = clock()
             ended = self._send(call)
         except BaseException as error:
             ended = error
@@ -108,21 +123,20 @@ class Connections(_Shared[Slot]):
             call.log_attempt(ended, clock() - started)
 
     def _send(self, call: Call) -> Mapping[str, str]:
-        slot = self._take()
+        slot, is_sound = self._take(), False
         try:
             headers = slot.send(call)
+            is_sound = True
         except APIError:
-            self._give_back(slot)  # a whole answer leaves its connection in order
+            is_sound = True  # a whole answer leaves its connection in order
             raise
-        except BaseException:
-            slot.close()
-            raise
-        self._give_back(slot)
+        finally:
+            self._give_back(slot, is_sound)
         return headers
 
-    def _give_back(self, slot: Slot) -> None:
+    def _give_back(self, slot: Slot, is_sound: bool) -> None:
         with self._lock:
-            if not self.closed:
+            if is_sound and not self.closed:
                 self._free.append(slot)
                 return
         slot.close()
@@ -130,6 +144,8 @@ class Connections(_Shared[Slot]):
     def close(self) -> None:
         """Close what is idle; what is in flight is closed when it ends. A second time does nothing."""
         with self._lock:
+            if self.closed:
+                return
             free = self._end()
         self._gate.wake_all()
         for slot in free:
@@ -145,7 +161,8 @@ class AsyncConnections(_Shared[AsyncSlot]):
         seam = Seam(settings, settings.transport and AsyncLent(settings.transport))
         super().__init__(settings, partial(AsyncSlot, seam))
         self._gate = TaskGate(settings, self.check_open)
-        self._retrying = self._engine(AsyncRetrying, asyncio.sleep)
+        self._over = asyncio.Event()
+        self._retrying = self._engine(AsyncRetrying, partial(sleep_unless, self._over))
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def call(self, operation: Callable[..., Any], query: Mapping[str, str], run: Run | None = None) -> None:
@@ -182,8 +199,10 @@ class AsyncConnections(_Shared[AsyncSlot]):
         self._gate.wake_all()
 
     async def _attempt(self, call: Call) -> None:
-        waiter, started, ended = await self._gate.enter(call), clock(), NOTHING
+        waiter, started, ended = self._gate.waiter(call), clock(), NOTHING
         try:
+            await self._gate.enter(call, waiter)
+            started = clock()
             ended = await self._send(call)
         except BaseException as error:
             ended = error
@@ -193,23 +212,19 @@ class AsyncConnections(_Shared[AsyncSlot]):
             call.log_attempt(ended, clock() - started)
 
     async def _send(self, call: Call) -> Mapping[str, str]:
-        slot = self._take()
+        slot, is_sound = self._take(), False
         try:
             headers = await slot.send(call)
+            is_sound = True
         except APIError:
-            await self._give_back(slot)  # a whole answer leaves its connection in order
+            is_sound = True  # a whole answer leaves its connection in order
             raise
-        except BaseException:
-            await slot.close()
-            raise
-        await self._give_back(slot)
+        finally:
+            if is_sound and not self.closed:
+                self._free.append(slot)
+            else:
+                await slot.close()
         return headers
-
-    async def _give_back(self, slot: AsyncSlot) -> None:
-        if self.closed:
-            await slot.close()
-        else:
-            self._free.append(slot)
 
     async def close(self) -> None:
         """Close what is idle; what is in flight is closed when it ends. A second time does nothing."""

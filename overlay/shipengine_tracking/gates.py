@@ -25,7 +25,8 @@ class _Shell:
         self._settings = settings
         self._check_open = check_open
 
-    def _waiter(self, call: Call) -> Waiter:
+    def waiter(self, call: Call) -> Waiter:
+        """Return a call's place at the gate; whatever comes, let it `leave`."""
         call.sent = False
         pool = self._settings.timeout.pool
         patience = self._settings.max_wait - call.waited
@@ -50,24 +51,18 @@ class ThreadGate(_Shell):
         super().__init__(settings, check_open)
         self._lock = threading.Lock()
 
-    def enter(self, call: Call) -> Waiter:
+    def enter(self, call: Call, waiter: Waiter) -> None:
         """Wait until a call may be sent."""
-        waiter = self._waiter(call)
-        try:
-            while True:
-                with self._lock:
-                    pause = self._ask(call, waiter)
-                if not pause:
-                    return waiter
-                waiter.event.wait(pause)
-                waiter.event.clear()
-        except BaseException:
+        while True:
             with self._lock:
-                self.state.give_up(waiter)
-            raise
+                pause = self._ask(call, waiter)
+            if not pause:
+                return
+            waiter.event.wait(pause)
+            waiter.event.clear()
 
     def leave(self, waiter: Waiter, ended: Mapping[str, str] | BaseException) -> None:
-        """Note how it ended."""
+        """Note how it ended, sent or not. A second time does nothing."""
         with self._lock:
             self.state.leave(waiter, clock(), ended)
 
@@ -82,20 +77,14 @@ class TaskGate(_Shell):
 
     _make_event = asyncio.Event
 
-    async def enter(self, call: Call) -> Waiter:
+    async def enter(self, call: Call, waiter: Waiter) -> None:
         """Wait until a call may be sent."""
-        waiter = self._waiter(call)
-        try:
-            while pause := self._ask(call, waiter):
-                await sleep_unless(waiter.event, pause)
-                waiter.event.clear()
-        except BaseException:
-            self.state.give_up(waiter)
-            raise
-        return waiter
+        while pause := self._ask(call, waiter):
+            await sleep_unless(waiter.event, pause)
+            waiter.event.clear()
 
     def leave(self, waiter: Waiter, ended: Mapping[str, str] | BaseException) -> None:
-        """Note how it ended."""
+        """Note how it ended, sent or not. A second time does nothing."""
         self.state.leave(waiter, clock(), ended)
 
     def wake_all(self) -> None:
@@ -105,5 +94,7 @@ class TaskGate(_Shell):
 
 async def sleep_unless(event: asyncio.Event, seconds: float) -> None:
     """Sleep, but for no longer than until the event is set."""
+    # Not asyncio.wait_for: on Python 3.11 it can lose a cancellation that comes together with the event.
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()

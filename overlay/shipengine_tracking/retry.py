@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from attrs import define
 from tenacity import AsyncRetrying, RetryCallState, Retrying
 
+from ._answers import one_line
 from .exceptions import APIConnectionError, APIError, InvalidArgumentError, RateLimitError, ShipEngineError
 
 log = logging.getLogger("shipengine_tracking")
@@ -59,9 +60,14 @@ class Call:
 
     def log_attempt(self, ended: Mapping[str, str] | BaseException, seconds: float) -> None:
         """Write the one line of an attempt."""
-        if log.isEnabledFor(logging.DEBUG):
-            answer = reason(ended) if isinstance(ended, BaseException) else "204"
+        if self.sent and log.isEnabledFor(logging.DEBUG):
+            answer = self.why(ended) if isinstance(ended, BaseException) else "204"
             log.debug("%s: attempt %d: %s in %.3f s", self, self.attempts, answer, seconds)
+
+    def why(self, error: BaseException | None) -> str:
+        """Return a failure in a few words for a log, its own tracking number masked wherever the wire has put it."""
+        number = self.query.get("tracking_number", "")
+        return reason(error).replace(number, masked(number)) if len(number) > 4 else reason(error)
 
     def ended_by(self, error: ShipEngineError) -> ShipEngineError:
         """Return an error as the caller meets it: with the count, without the frames in between."""
@@ -125,20 +131,20 @@ def engine(
         else:
             call.waited += state.upcoming_sleep
             step = f"retry {state.attempt_number - call.refused} of {max_retries}"
-        log.warning("%s: %s in %.2f s after %s", call, step, state.upcoming_sleep, reason(error))
+        log.warning("%s: %s in %.2f s after %s", call, step, state.upcoming_sleep, call.why(error))
 
     return kind(retry=retry, wait=wait, stop=stop, before_sleep=before_sleep, sleep=sleep, reraise=True)
 
 
 def reason(error: BaseException | None) -> str:
-    """Return a failure in a few words for a log: nothing that the wire could have put a tracking number into."""
+    """Return a failure in a few words for a log: no sentence of the wire, which could hold a tracking number."""
     words = type(error).__name__
     if isinstance(error, APIError):
-        words += f" {error.status_code} {error.code or ''}".rstrip()
+        words += f" {error.status_code} {one_line(error.code or '', 80)}".rstrip()
     elif error is not None and error.__cause__ is not None:
         words += f" ({type(error.__cause__).__name__})"
     request_id = getattr(error, "request_id", None)
-    return f"{words} [request id {request_id}]" if request_id else words
+    return f"{words} [request id {one_line(request_id, 80)}]" if request_id else words
 
 
 def _error(state: RetryCallState) -> BaseException | None:

@@ -47,18 +47,21 @@ class Slot:
 
     def _on_response(self, response: httpx.Response) -> None:
         if response.status_code == 204:
+            response.headers.pop("content-encoding", None)  # some decoders take no data for broken data
             if strays_may_follow(response):
                 response.extensions["network_stream"].close()
             return
         self._response = response
-        raw = bytearray()
+        raw, cut = bytearray(), False
         for chunk in (response.content,) if response.is_stream_consumed else response.iter_raw():
             raw += chunk
             if clock() > self._deadline:
                 raise self._seam.too_late(response)
-            if len(raw) > self._seam.read_limit:
+            if cut := len(raw) > self._seam.read_limit:
                 break
-        raise self._seam.answer(response, bytes(raw))
+        if strays_may_follow(response):
+            response.extensions["network_stream"].close()
+        raise self._seam.answer(response, bytes(raw), cut=cut)
 
 
 class AsyncSlot:
@@ -79,8 +82,8 @@ class AsyncSlot:
                 return cast("Mapping[str, str]", answer.headers)
         except ShipEngineError:
             raise
-        except TimeoutError:
-            raise self._seam.too_late(self._response) from None
+        except TimeoutError as error:
+            raise self._seam.too_late(self._response, error)  # noqa: B904 its cause is chained already
         except Exception as error:
             raise self._seam.translated(error, self._response)  # noqa: B904 its cause is chained already
 
@@ -90,20 +93,23 @@ class AsyncSlot:
 
     async def _on_response(self, response: httpx.Response) -> None:
         if response.status_code == 204:
+            response.headers.pop("content-encoding", None)  # some decoders take no data for broken data
             if strays_may_follow(response):
                 await response.extensions["network_stream"].aclose()
             return
         self._response = response
-        raw = bytearray()
+        raw, cut = bytearray(), False
         if response.is_stream_consumed:
             raw += response.content
         else:
             async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_raw())) as chunks:
                 async for chunk in chunks:
                     raw += chunk
-                    if len(raw) > self._seam.read_limit:
+                    if cut := len(raw) > self._seam.read_limit:
                         break
-        raise self._seam.answer(response, bytes(raw))
+        if strays_may_follow(response):
+            await response.extensions["network_stream"].aclose()
+        raise self._seam.answer(response, bytes(raw), cut=cut)
 
 
 class Lent(httpx.BaseTransport):

@@ -33,12 +33,19 @@ class Request:
     @property
     def path(self) -> str:
         """The path, without the query."""
-        return urlsplit(self.target).path
+        return self._split()[0]
 
     @property
     def query(self) -> list[tuple[str, str]]:
         """The query's names and values, decoded, in their order."""
-        return parse_qsl(urlsplit(self.target).query, keep_blank_values=True)
+        return parse_qsl(self._split()[1], keep_blank_values=True)
+
+    def _split(self) -> tuple[str, str]:
+        try:
+            parts = urlsplit(self.target)  # whole, with a host, where a proxy is asked
+        except ValueError:
+            return self.target, ""
+        return parts.path, parts.query
 
 
 @frozen
@@ -64,6 +71,12 @@ class Answer:
     delay: float = 0.0
     drip: bytes = b""
     pace: float = 0.05
+
+    @property
+    def head(self) -> bytes:
+        """The data up to the blank line."""
+        head, end, _ = self.data.partition(b"\r\n\r\n")
+        return head + end
 
     @classmethod
     def of(
@@ -123,11 +136,11 @@ def decide(
     if not number:
         # The API blames itself for what the caller left out, and names no field.
         return refuse(400, "unspecified", "A tracking number is required.", error_type="system")
+    if code and code not in OPEN_CARRIERS and code not in connected.values():
+        return refuse(400, "carrier_not_connected", f"{code} is not connected to this account.", carrier_code=code)
     if identifier is None:
         if not code:
             return refuse(400, "field_value_required", "A carrier is required.", error_type="validation")
-        if code not in OPEN_CARRIERS and code not in connected.values():
-            return refuse(400, "carrier_not_connected", f"{code} is not connected to this account.", carrier_code=code)
     elif len(identifier) > 25 or not _CARRIER_ID.fullmatch(identifier):
         message = f"{identifier} is no carrier id."
         return refuse(400, "invalid_identifier", message, field_name="carrier_id", field_value=identifier)

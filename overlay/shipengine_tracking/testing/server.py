@@ -15,8 +15,8 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Self, cast
 
-from .answers import Answer, Request, Subscription, decide, error
-from .weather import RateLimit, Weather
+from .answers import Answer, Request, Subscription, decide
+from .weather import RateLimit, Weather, too_many
 
 log = logging.getLogger(__name__)
 
@@ -73,12 +73,12 @@ class FakeShipEngine:
             self.requests.append(request)
             if self._script:
                 return self._script.popleft()
-            trouble = self.weather.strikes() if self.weather else None
-            if self.weather and trouble not in (None, "slow"):
-                return self.weather.answer(str(trouble))
             passes, headers = self.rate_limit.count(time.monotonic()) if self.rate_limit else (True, {})
             if not passes:
-                return error(429, "rate_limit_exceeded", "Too many calls.", error_type="system", headers=headers)
+                return too_many(headers)
+            trouble = self.weather.strikes() if self.weather else None
+            if self.weather and trouble not in (None, "slow"):
+                return self.weather.answer(str(trouble), headers)
             decision = decide(request, self.api_key, self.connected, headers)
             if isinstance(decision, Answer):
                 return decision
@@ -97,8 +97,9 @@ class FakeShipEngine:
         """Stop listening and break off every connection. Ending twice is fine."""
         if not self.ended.is_set():
             self.ended.set()
-            self._server.shutdown()
-            self._thread.join()
+            if self._thread.ident is not None:
+                self._server.shutdown()
+                self._thread.join()
             self._server.disconnect()
             self._server.server_close()
 
@@ -141,11 +142,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         fake = cast("_Server", self.server).fake
+        if "transfer-encoding" in self.headers:
+            self.close_connection = True
+            self.wfile.write(Answer.of(411, "Send a Content-Length.").data)
+            return
         length = self.headers.get("content-length", "0")
         body = self.rfile.read(int(length)) if length.isdecimal() else b""
         answer = fake.answer(Request(self.command, self.path, dict(self.headers.items()), body))
         fake.ended.wait(answer.delay)
-        self.wfile.write(answer.data)
+        self.wfile.write(answer.head if self.command == "HEAD" else answer.data)
         for byte in answer.drip:
             fake.ended.wait(answer.pace)
             self.wfile.write(bytes([byte]))

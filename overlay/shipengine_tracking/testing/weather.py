@@ -74,14 +74,17 @@ class Weather:
                 return name
         return None
 
-    def answer(self, trouble: str) -> Answer:
+    def answer(self, trouble: str, headers: Mapping[str, str]) -> Answer:
         """Return what is sent for a trouble other than `slow`."""
         if trouble == "reset":
             return Answer(b"", "reset")
         if trouble == "cut":
             return Answer(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 100\r\n\r\n{", "close")
         if trouble == "429":
-            return error(
-                429, "rate_limit_exceeded", "Too many calls.", error_type="system", headers={"Retry-After": "0"}
-            )
-        return error(int(trouble), "unspecified", "Bad weather.", error_type="system")
+            return too_many({"Retry-After": "0", **headers})
+        return error(int(trouble), "unspecified", "Bad weather.", error_type="system", headers=headers)
+
+
+def too_many(headers: Mapping[str, str]) -> Answer:
+    """Return the answer to a call beyond the limit."""
+    return error(429, "rate_limit_exceeded", "Too many calls.", error_type="system", headers=headers)

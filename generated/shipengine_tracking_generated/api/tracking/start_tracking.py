@@ -123,9 +123,8 @@ def sync_detailed(
             writes it. Optional on the wire, but a call with an
             empty one is answered with 400.
         carrier_id (str | Unset): One of the carriers connected to your account, by ShipEngine's
-            id for it. Send it with `carrier_code` when the
-            same carrier is connected more than once; what the service does with it alone is not
-            documented.
+            id for it. What the service does with it
+            alone, without `carrier_code`, is not documented.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -173,9 +172,8 @@ def sync(
             writes it. Optional on the wire, but a call with an
             empty one is answered with 400.
         carrier_id (str | Unset): One of the carriers connected to your account, by ShipEngine's
-            id for it. Send it with `carrier_code` when the
-            same carrier is connected more than once; what the service does with it alone is not
-            documented.
+            id for it. What the service does with it
+            alone, without `carrier_code`, is not documented.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -218,9 +216,8 @@ async def asyncio_detailed(
             writes it. Optional on the wire, but a call with an
             empty one is answered with 400.
         carrier_id (str | Unset): One of the carriers connected to your account, by ShipEngine's
-            id for it. Send it with `carrier_code` when the
-            same carrier is connected more than once; what the service does with it alone is not
-            documented.
+            id for it. What the service does with it
+            alone, without `carrier_code`, is not documented.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -266,9 +263,8 @@ async def asyncio(
             writes it. Optional on the wire, but a call with an
             empty one is answered with 400.
         carrier_id (str | Unset): One of the carriers connected to your account, by ShipEngine's
-            id for it. Send it with `carrier_code` when the
-            same carrier is connected more than once; what the service does with it alone is not
-            documented.
+            id for it. What the service does with it
+            alone, without `carrier_code`, is not documented.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
