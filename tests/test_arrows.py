@@ -22,6 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "retry": set(),
     "_gate": set(),
     "gates": set(),
+    "_quick": set(),
     "_seam": set(),
     "slots": {"client"},
     "connections": set(),
@@ -35,7 +36,18 @@ ROOMS: dict[str, set[str]] = {
     "testing.__main__": set(),
 }
 DO_IO = {"asyncio", "os", "socket", "socketserver", "http.server", "threading"}
-PURE = {"_answers", "exceptions", "_arguments", "_key", "retry", "_gate", "_seam", "testing.answers", "testing.weather"}
+PURE = {
+    "_answers",
+    "exceptions",
+    "_arguments",
+    "_key",
+    "retry",
+    "_gate",
+    "_seam",
+    "_quick",
+    "testing.answers",
+    "testing.weather",
+}
 
 
 def imports(package: Path, path: Path) -> Iterator[str]:

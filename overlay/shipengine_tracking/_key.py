@@ -25,11 +25,8 @@ class ApiKey(httpx.Auth):
         self.longest_form = 6 * len(key)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Finish a request: the key, and spaces that every server reads as spaces."""
+        """Add the key."""
         request.headers["API-Key"] = self._key
-        # httpx writes a space as +, which is one in forms only. A + itself is %2B by now.
-        if b"+" in request.url.query:
-            request.url = request.url.copy_with(query=request.url.query.replace(b"+", b"%20"))
         yield request
 
     def redact(self, data: bytes) -> bytes:

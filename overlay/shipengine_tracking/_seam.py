@@ -9,13 +9,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import httpx
 
 from ._answers import one_line
 from ._arguments import Settings
+from ._quick import NoCookies
 from ._version import __version__
 from .exceptions import (
     APIConnectionError,
@@ -69,7 +69,7 @@ class Seam:
             ),
             "transport": transport,
             "follow_redirects": False,  # the key goes to no other host
-            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a load balancer's are not ours to keep
+            "cookies": NoCookies(),
             "limits": httpx.Limits(max_connections=1, max_keepalive_connections=1),
         }
         if transport is None:

@@ -18,7 +18,7 @@ from tenacity import AsyncRetrying, Retrying
 
 from ._arguments import Settings
 from ._seam import Seam
-from .exceptions import APIError, ClientStateError, ShipEngineError
+from .exceptions import APIConnectionError, APIError, ClientStateError, ShipEngineError
 from .gates import TaskGate, ThreadGate, sleep_unless
 from .retry import Call, Run, engine
 from .slots import AsyncLent, AsyncSlot, Lent, Slot
@@ -91,6 +91,10 @@ class Connections(_Shared[Slot]):
             self._free = []
             self._begin()
         try:
+            try:
+                return self._attempt(call)
+            except (APIError, APIConnectionError) as error:
+                call.failed = error
             (run.retrying if run else self._retrying)(self._attempt, call)
         except ShipEngineError as error:
             raise call.ended_by(error)  # noqa: B904 its cause stays
@@ -110,6 +114,7 @@ class Connections(_Shared[Slot]):
         self._gate.wake_all()
 
     def _attempt(self, call: Call) -> None:
+        call.raise_first_failure()
         waiter, started, ended = self._gate.waiter(call), clock(), NOTHING
         try:
             self._gate.enter(call, waiter)
@@ -170,6 +175,10 @@ class AsyncConnections(_Shared[AsyncSlot]):
         call = Call(operation, query, run)
         try:
             self._check_loop()
+            try:
+                return await self._attempt(call)
+            except (APIError, APIConnectionError) as error:
+                call.failed = error
             await (run.retrying if run else self._retrying)(self._attempt, call)
         except ShipEngineError as error:
             raise call.ended_by(error)  # noqa: B904 its cause stays
@@ -199,6 +208,7 @@ class AsyncConnections(_Shared[AsyncSlot]):
         self._gate.wake_all()
 
     async def _attempt(self, call: Call) -> None:
+        call.raise_first_failure()
         waiter, started, ended = self._gate.waiter(call), clock(), NOTHING
         try:
             await self._gate.enter(call, waiter)

@@ -16,6 +16,7 @@ import httpx
 
 from shipengine_tracking_generated import Client
 
+from ._quick import AsyncQuickClient, QuickClient
 from ._seam import Seam, strays_may_follow
 from .exceptions import ShipEngineError
 from .retry import Call
@@ -28,7 +29,7 @@ class Slot:
 
     def __init__(self, seam: Seam):
         self._seam = seam
-        self._httpx = seam.client(httpx.Client, self._on_response)
+        self._httpx = seam.client(QuickClient, self._on_response)
         self._generated = Client(base_url="").set_httpx_client(self._httpx)
         self._response: httpx.Response | None = None
         self._deadline = 0.0
@@ -37,7 +38,7 @@ class Slot:
         """Send one request; return the headers of the 204, else raise what the answer means."""
         self._response, self._deadline = None, clock() + self._seam.deadline
         try:
-            return cast("Mapping[str, str]", call.operation(client=self._generated, **call.query).headers)
+            return dict(call.operation(client=self._generated, **call.query).headers.items())
         except Exception as error:
             raise self._seam.translated(error, self._response)  # noqa: B904 its cause is chained already
 
@@ -69,7 +70,7 @@ class AsyncSlot:
 
     def __init__(self, seam: Seam):
         self._seam = seam
-        self._httpx = seam.client(httpx.AsyncClient, self._on_response)
+        self._httpx = seam.client(AsyncQuickClient, self._on_response)
         self._generated = Client(base_url="").set_async_httpx_client(self._httpx)
         self._response: httpx.Response | None = None
 
@@ -79,7 +80,7 @@ class AsyncSlot:
         try:
             async with asyncio.timeout(self._seam.deadline):
                 answer = await call.operation(client=self._generated, **call.query)
-                return cast("Mapping[str, str]", answer.headers)
+                return dict(answer.headers.items())
         except ShipEngineError:
             raise
         except TimeoutError as error:
