@@ -30,7 +30,7 @@ ROUNDS = 3
 OURS, SHARED, EACH = "this package", "httpx shared", "httpx per worker"
 TASKS, THREADS = (OURS, SHARED, EACH, "aiohttp"), (OURS, SHARED, EACH, "requests", "shipengine SDK")
 
-SLOW, CREW, CURVE = "50 tasks, 50 ms", "8 threads", (1, 5, 10, 25, 50, 100)
+SLOW, CREW, CURVE = "50 tasks, 50 ms", "8 threads", (1, 5, 20, 50, 100)
 
 
 @frozen
@@ -109,10 +109,13 @@ def measure(name: str, *arguments: object, python: str = sys.executable) -> dict
 
 def loads(names: list[str]) -> list[Load]:
     """Return the loads that are compared, given the names of the servers; the plot's last."""
-    fast = [Load(f"50 tasks, {name}", "load_tasks", name, TASKS, 50, 3000) for name in names]
+    # The second server is there to show that it makes no difference.
+    fast = [
+        Load(f"50 tasks, {name}", "load_tasks", name, TASKS, 50, 1000 if at else 3000) for at, name in enumerate(names)
+    ]
     return [
         *fast,
-        Load(SLOW, "load_tasks", names[-1], TASKS, 50, 1000, "/after/50"),
+        Load(SLOW, "load_tasks", names[-1], TASKS, 50, 600, "/after/50"),
         Load(CREW, "load_threads", names[0], THREADS, 8, 1500),
         *(Load(f"{workers} at a time", "load_tasks", names[0], TASKS, workers, 300) for workers in CURVE),
     ]
@@ -122,6 +125,7 @@ def compare(plan: list[Load], urls: dict[str, str], python: str, rounds: int = R
     """Measure every load with every way, in rounds; every other round goes backwards."""
     figures = Figures()
     for turn, load in product(range(rounds), plan):
+        print(f"round {turn + 1} of {rounds}: {load.name}", file=sys.stderr)
         for way in load.ways[:: -1 if turn % 2 else 1]:
             url = urls[load.server] + load.path
             figures.note(load.name, way, measure(load.kind, way, url, load.workers, load.calls, python=python))
@@ -131,14 +135,15 @@ def compare(plan: list[Load], urls: dict[str, str], python: str, rounds: int = R
 def check(urls: dict[str, str], python: str, scale: float = 1.0) -> dict[str, dict[str, Any]]:
     """Measure what is no comparison of speed. The long ones run side by side, for they take no times."""
     first, responder = next(iter(urls.values())), urls["responder"]
-    packages = int(100_000 * scale)
+    crowd, packages = int(50_000 * scale), int(100_000 * scale)
     checks = {
         "one call": measure("sequential", first, 30, int(50 * scale) + 1, python=python),
         "connections": measure("connections", responder, [50, 7, 50, 20], python=python),
     }
+    print(f"what is no comparison: {crowd + 2 * packages:,} calls", file=sys.stderr)
     with ThreadPoolExecutor(3) as pool:
         running = {
-            "crowd": pool.submit(measure, "load_threads", OURS, first, 100, int(50_000 * scale), python=python),
+            "crowd": pool.submit(measure, "load_threads", OURS, first, 100, crowd, python=python),
             "many threads": pool.submit(measure, "many_threads", first, packages, python=python),
             "many tasks": pool.submit(measure, "many_tasks", first, packages, python=python),
         }
@@ -193,9 +198,9 @@ def plot(figures: Figures) -> str:
     """Return an SVG of calls per second over the calls in flight."""
     rates = {way: [figures.median(f"{workers} at a time", way) for workers in CURVE] for way in TASKS}
     scale = 300 / max(map(max, rates.values()))
-    parts = [f'<text x="{70 + 100 * at}" y="345">{workers}</text>' for at, workers in enumerate(CURVE)]
+    parts = [f'<text x="{70 + 125 * at}" y="345">{workers}</text>' for at, workers in enumerate(CURVE)]
     for colour, (way, values) in zip(("crimson", "black", "gray", "steelblue"), rates.items(), strict=True):
-        points = [(70 + 100 * at, 320 - rate * scale) for at, rate in enumerate(values)]
+        points = [(70 + 125 * at, 320 - rate * scale) for at, rate in enumerate(values)]
         line = " ".join(f"{x},{y:.0f}" for x, y in points)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts.append(f'<text x="580" y="{points[-1][1] + 4:.0f}" fill="{colour}">{way} ({values[-1]:,.0f})</text>')
