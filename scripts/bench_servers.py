@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -116,11 +117,16 @@ def nginx() -> Iterator[str]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         Path(folder, "nginx.conf").write_text(NGINX.replace("PORT", str(port)))
-        process = subprocess.Popen([_nginx_program() or "nginx", "-p", folder, "-c", "nginx.conf", "-e", "stderr"])
-        at_end.callback(process.wait)
-        at_end.callback(process.terminate)
+        # A process between, that ends nginx when this one is gone, however it went.
+        at_end.enter_context(subprocess.Popen([sys.executable, __file__, folder], stdin=subprocess.PIPE))
         _wait_until_open(port)
         yield f"http://127.0.0.1:{port}"
+
+
+def _guard_nginx(folder: str) -> None:
+    with subprocess.Popen([_nginx_program() or "nginx", "-p", folder, "-c", "nginx.conf", "-e", "stderr"]) as process:
+        sys.stdin.read()
+        process.terminate()
 
 
 def _nginx_program() -> str | None:
@@ -162,5 +168,8 @@ async def rate(url: str, connections: int, requests: int) -> float:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the one who started this ends it
+    if sys.argv[1:]:
+        _guard_nginx(sys.argv[1])
+    else:
         asyncio.run(_respond())
