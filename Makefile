@@ -8,7 +8,7 @@ export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow soak check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock clean
+.PHONY: help demo test test-slow soak bench check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a 
 
 soak: .venv/developed ## many calls through bad weather and rate limits: some minutes
 	@$(BIN)/python scripts/soak.py
+
+bench: .venv/developed build/bench-venv/installed ## compare the speed with other clients: some minutes on a quiet machine
+	@$(BIN)/python scripts/benchmark.py
 
 check: lint types arrows generate-check spec-check spec-lint ## everything a reviewer would otherwise have to check by hand
 
@@ -79,6 +82,13 @@ clean: ## remove everything that make has made
 .venv/developed: .venv/installed
 	@echo 'Installing the development tools (once) …'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+build/bench-venv/installed: scripts/bench-requirements.txt requirements-dev.txt pyproject.toml
+	@echo 'Installing what to compare with (once) …'
+	@test -x build/bench-venv/bin/python || $(PYTHON) -m venv build/bench-venv
+	@build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint requirements-dev.txt --requirement scripts/bench-requirements.txt --editable .
 	@touch $@
 
 $(REDOCLY):
