@@ -8,11 +8,13 @@ import itertools
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import httpx
@@ -410,6 +412,121 @@ def test_closing_the_client_ends_its_streams(fake: FakeShipEngine) -> None:
     asyncio.run(run())
 
 
+def test_closing_ends_a_stream_that_waits_for_its_source(fake: FakeShipEngine) -> None:
+    async def source() -> AsyncIterator[Package]:
+        yield packages(1)[0]
+        await asyncio.sleep(30)
+
+    async def run() -> None:
+        client = AsyncTrackingClient(fake.api_key, base_url=fake.url)
+
+        async def consume() -> list[Outcome]:
+            return [outcome async for outcome in client.start_many(source())]
+
+        reading = asyncio.create_task(consume())
+        await asyncio.sleep(0.2)
+        await client.aclose()
+        with takes(0, 1), pytest.raises(ClientStateError):
+            await reading
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(run())
+
+
+def test_a_run_that_is_cancelled_within_does_not_look_complete(fake: FakeShipEngine) -> None:
+    async def source() -> AsyncIterator[Package]:
+        for package in packages(3):
+            yield package
+        raise asyncio.CancelledError
+
+    async def of_source() -> None:
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
+            assert not [outcome async for outcome in client.start_many(source()) if not outcome.ok]
+
+    async def of_transport() -> None:
+        async def serve(request: httpx.Request) -> httpx.Response:
+            if "000005" in str(request.url):
+                raise asyncio.CancelledError
+            return httpx.Response(204)
+
+        async with AsyncTrackingClient("TEST_key", transport=httpx.MockTransport(serve)) as client:
+            assert not [outcome async for outcome in client.start_many(packages(20)) if not outcome.ok]
+
+    for way in (of_source, of_transport):
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(way())
+
+
+def test_a_source_that_swallows_the_cancelling(fake: FakeShipEngine) -> None:
+    async def source() -> AsyncIterator[Package]:
+        for package in packages(10_000):
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.001)
+            yield package
+
+    with takes(0, 3):
+        outcomes, raised = Bulk("async").run(fake, source(), first=3)
+    assert (len(outcomes), raised) == (3, None)
+
+
+def test_leaving_while_a_server_hangs_does_not_keep_the_process(fake: FakeShipEngine) -> None:
+    program = f"""
+from shipengine_tracking import Package, TrackingClient
+with TrackingClient({fake.api_key!r}, base_url={fake.url!r}) as client:
+    for outcome in client.start_many([Package(tracking_number=str(n), carrier_code="ups") for n in range(9)]):
+        break
+"""
+    fake.script(Answer.of(204), *[Answer(b"", "hang")] * 8)
+    with takes(0, 5):
+        subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+
+
+def test_a_stream_that_is_garbage_ends_wherever_that_is(fake: FakeShipEngine) -> None:
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        stream = client.start_many(packages(100))
+        next(stream)
+        with takes(0, 2), client._connections._gate._lock:
+            stream.close()  # type: ignore[attr-defined]
+
+
+def test_the_source_is_let_go_in_the_callers_thread(fake: FakeShipEngine) -> None:
+    ended_in: list[threading.Thread] = []
+
+    def source() -> Iterator[Package]:
+        try:
+            yield from packages(100)
+        finally:
+            ended_in.append(threading.current_thread())
+
+    fake.script(Answer.of(204), *[Answer.of(204, delay=0.2)] * 8)
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        for _ in client.start_many(source()):
+            break
+        gc.collect()
+        assert ended_in == [threading.current_thread()]
+
+
+def test_a_run_that_cannot_begin(fake: FakeShipEngine) -> None:
+    class Broken:
+        def __iter__(self) -> Iterator[Package]:
+            raise KeyError
+
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        with pytest.raises(KeyError):
+            next(client.start_many(Broken()))
+        assert not client._connections._runs
+    stream = AsyncTrackingClient(fake.api_key, base_url=fake.url).start_many(packages(1))
+    with pytest.raises(ClientStateError, match="asyncio only"):
+        stream.asend(None).send(None)
+
+
+def test_what_fails_in_flight_at_the_end_is_reported(fake: FakeShipEngine, bulk: Bulk) -> None:
+    fake.script(Answer.of(503, delay=0.3), Answer.of(401, delay=0.1))
+    outcomes, raised = bulk.run(fake, packages(100), concurrency=2, max_retries=3)
+    assert isinstance(raised, AuthenticationError)
+    assert [type(outcome.error) for outcome in outcomes] == [ServerError]
+
+
 # --- the account's limit --------------------------------------------------------------------------------------------
 
 
@@ -420,6 +537,31 @@ def test_waiting_for_the_limit_is_no_failure(fake: FakeShipEngine, bulk: Bulk) -
     assert raised is None
     assert all(outcome.ok for outcome in outcomes)
     assert len(fake.requests) == 9
+
+
+def test_waits_of_other_kinds_do_not_count_for_the_limit(fake: FakeShipEngine, bulk: Bulk) -> None:
+    fake.script(Answer.of(503, headers={"Retry-After": "2"}), Answer.of(429, headers={"Retry-After": "3"}, delay=1.5))
+    outcomes, raised = bulk.run(fake, packages(2), concurrency=2, max_retries=3, max_wait=4)
+    assert raised is None
+    assert all(outcome.ok for outcome in outcomes)
+
+
+def test_a_429_that_announces_nothing_is_backed_off_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> int:
+        served = 0
+
+        async def serve(_: httpx.Request) -> httpx.Response:
+            nonlocal served
+            served += 1
+            return httpx.Response(204 if asyncio.get_running_loop().time() > began + 300 else 429)
+
+        began = asyncio.get_running_loop().time()
+        transport = httpx.MockTransport(serve)
+        async with AsyncTrackingClient("TEST_key", transport=transport, max_wait=0.1) as client:
+            assert all([outcome.ok async for outcome in client.start_many(packages(8))])
+        return served
+
+    assert virtual.run(main(), monkeypatch) < 8 * 300 / 2
 
 
 @pytest.mark.parametrize("headers", [True, False])

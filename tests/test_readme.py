@@ -43,8 +43,9 @@ def environment(fake: FakeShipEngine) -> dict[str, str]:
 @pytest.mark.slow
 def test_the_resumable_program_is_killed_twenty_times(tmp_path: Path) -> None:
     (program,) = (block for block in BLOCKS if "start_many" in block)
-    numbers = {f"{number:020}" for number in range(1500)}
-    rows = "".join(f"{number},ups\n" for number in sorted(numbers))
+    numbers = {f"{number:020}" for number in range(750)}
+    packages = [(number, carrier) for number in sorted(numbers) for carrier in ("ups", "fedex")]
+    rows = "".join(f"{number},{carrier}\n" for number, carrier in packages)
     (tmp_path / "packages.csv").write_text("tracking_number,carrier_code\n" + rows)
     random = Random(20)
     with FakeShipEngine(weather=Weather({"slow": 1.0}, delay=0.01)) as fake:
@@ -61,11 +62,11 @@ def test_the_resumable_program_is_killed_twenty_times(tmp_path: Path) -> None:
             assert process.returncode == -signal.SIGKILL, "there were too few packages for so many kills"
             kills += 1
         started = (tmp_path / "started.txt").read_text().splitlines()
-        assert 0 < len(started) < len(numbers)
+        assert 0 < len(started) < len(packages)
         subprocess.run(command(program), env=environment(fake), cwd=tmp_path, check=True, stderr=subprocess.DEVNULL)
-        assert {subscription.tracking_number for subscription in fake.subscriptions} == numbers
-        repeats = len(fake.subscriptions) - len(numbers)
-    assert set((tmp_path / "started.txt").read_text().splitlines()) == numbers
+        assert {(one.tracking_number, one.carrier_code) for one in fake.subscriptions} == set(packages)
+        repeats = len(fake.subscriptions) - len(packages)
+    assert {tuple(line.split()) for line in (tmp_path / "started.txt").read_text().splitlines()} == set(packages)
     assert repeats <= 20 * 3 * 8
 
 

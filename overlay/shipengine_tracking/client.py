@@ -11,8 +11,9 @@ import httpx
 from shipengine_tracking_generated.api.tracking import start_tracking
 
 from ._arguments import count, settings, start_query
-from .bulk import Outcome, Package, arguments, check_packages, stream, stream_async
+from .bulk import Outcome, Package, arguments, check_packages
 from .connections import AsyncConnections, Connections
+from .crews import stream, stream_async
 from .exceptions import InvalidArgumentError
 from .retry import Run
 

@@ -35,6 +35,7 @@ _E = TypeVar("_E", Retrying, AsyncRetrying)
 class _Shared(Generic[_S]):
     """What both kinds of connections do alike."""
 
+    _wake_waiting: Callable[[], None]
     _over: threading.Event | asyncio.Event  # ends the pauses of calls between their attempts
 
     def __init__(self, settings: Settings, new_slot: Callable[[], _S]):
@@ -48,6 +49,12 @@ class _Shared(Generic[_S]):
         """Refuse the use of a closed client."""
         if self.closed:
             raise ClientStateError("this client is closed: make a new one")
+
+    def end_run(self, run: Run) -> None:
+        """Have nothing more sent for a run: its calls that wait end at once."""
+        run.end()
+        self._runs.discard(run)
+        self._wake_waiting()
 
     def _engine(self, kind: Callable[..., _E], sleep: Callable[[float], object]) -> _E:
         settings = self._settings
@@ -65,7 +72,8 @@ class _Shared(Generic[_S]):
         self.closed, free, self._free = True, self._free, []
         self._over.set()
         for run in self._runs.copy():
-            run.over.set()
+            run.end()
+        self._wake_waiting()
         return free
 
 
@@ -79,6 +87,7 @@ class Connections(_Shared[Slot]):
     def _begin(self) -> None:
         self._process = os.getpid()
         self._gate = ThreadGate(self._settings, self.check_open)
+        self._wake_waiting = self._gate.wake_all
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._retrying = self._engine(Retrying, self._over.wait)
@@ -106,12 +115,6 @@ class Connections(_Shared[Slot]):
         run.retrying = self._engine(Retrying, run.over.wait)
         self._runs.add(run)
         return run
-
-    def end_run(self, run: Run) -> None:
-        """Have nothing more sent for a run: its calls that wait end at once."""
-        run.over.set()
-        self._runs.discard(run)
-        self._gate.wake_all()
 
     def _attempt(self, call: Call) -> None:
         call.raise_first_failure()
@@ -152,7 +155,6 @@ class Connections(_Shared[Slot]):
             if self.closed:
                 return
             free = self._end()
-        self._gate.wake_all()
         for slot in free:
             slot.close()
         if self._settings.transport is not None:
@@ -166,6 +168,7 @@ class AsyncConnections(_Shared[AsyncSlot]):
         seam = Seam(settings, settings.transport and AsyncLent(settings.transport))
         super().__init__(settings, partial(AsyncSlot, seam))
         self._gate = TaskGate(settings, self.check_open)
+        self._wake_waiting = self._gate.wake_all
         self._over = asyncio.Event()
         self._retrying = self._engine(AsyncRetrying, partial(sleep_unless, self._over))
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -196,16 +199,11 @@ class AsyncConnections(_Shared[AsyncSlot]):
     def begin_run(self) -> Run:
         """Return a run; `end_run` ends it."""
         self.check_open()
+        self._check_loop()
         run = Run(asyncio.Event())
         run.retrying = self._engine(AsyncRetrying, partial(sleep_unless, run.over))
         self._runs.add(run)
         return run
-
-    def end_run(self, run: Run) -> None:
-        """Have nothing more sent for a run: its calls that wait end at once."""
-        run.over.set()
-        self._runs.discard(run)
-        self._gate.wake_all()
 
     async def _attempt(self, call: Call) -> None:
         call.raise_first_failure()
@@ -241,9 +239,7 @@ class AsyncConnections(_Shared[AsyncSlot]):
         if self.closed:
             return
         self._check_loop()
-        free = self._end()
-        self._gate.wake_all()
-        for slot in free:
+        for slot in self._end():
             await slot.close()
         if self._settings.transport is not None:
             await self._settings.transport.aclose()

@@ -29,7 +29,7 @@ class _Shell:
         """Return a call's place at the gate; whatever comes, let it `leave`."""
         call.sent = False
         pool = self._settings.timeout.pool
-        patience = self._settings.max_wait - call.waited
+        patience = self._settings.max_wait - (0.0 if call.run else call.waited)
         return Waiter(self._make_event, patience, inf if pool is None else pool, is_of_run=call.run is not None)
 
     def _ask(self, call: Call, waiter: Waiter) -> float:
@@ -49,7 +49,8 @@ class ThreadGate(_Shell):
 
     def __init__(self, settings: Settings, check_open: Callable[[], None]):
         super().__init__(settings, check_open)
-        self._lock = threading.Lock()
+        # A stream that is collected as garbage ends its run, in whatever thread and wherever that may be at the time.
+        self._lock = threading.RLock()
 
     def enter(self, call: Call, waiter: Waiter) -> None:
         """Wait until a call may be sent."""

@@ -32,6 +32,14 @@ class Run:
 
     over: Any  # a threading.Event or an asyncio.Event
     retrying: Any = None  # tenacity's engine, whose pauses end when the run does
+    on_end: Callable[[], None] | None = None
+
+    def end(self) -> None:
+        """Have nothing more sent for it. A second time does nothing."""
+        if not self.over.is_set():
+            self.over.set()
+            if self.on_end is not None:
+                self.on_end()
 
 
 @define
@@ -102,7 +110,7 @@ def is_retryable(error: BaseException | None) -> bool:
 
 def pause(attempt: int, error: BaseException | None, random: Callable[[], float]) -> float:
     """Return the seconds to wait after an attempt, counted from 1: full jitter, never sooner than the server asks."""
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(attempt - 1, 0), 10))
+    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt - 1, 10))
     asked = error.retry_after if isinstance(error, APIError) else None
     return max(longest * random(), asked or 0.0)
 
@@ -118,15 +126,18 @@ def engine(
     """Return tenacity's engine with our policy: call it with a function and its Call."""
 
     def retry(state: RetryCallState) -> bool:
-        return state.args[0].sent and is_retryable(_error(state))
+        call: Call = state.args[0]
+        is_over = call.run is not None and call.run.over.is_set()
+        return call.sent and not is_over and is_retryable(_error(state))
 
     def wait(state: RetryCallState) -> float:
-        return pause(state.attempt_number - state.args[0].refused, _error(state), random)
+        return pause(state.attempt_number, _error(state), random)
 
     def stop(state: RetryCallState) -> bool:
         call: Call = state.args[0]
-        if call.run is not None and isinstance(_error(state), RateLimitError):
-            return state.upcoming_sleep > max_wait
+        error = _error(state)
+        if call.run is not None and isinstance(error, RateLimitError):
+            return error.retry_after is not None and error.retry_after > max_wait
         tried = state.attempt_number - call.refused
         return tried > max_retries or call.waited + state.upcoming_sleep > max_wait
 

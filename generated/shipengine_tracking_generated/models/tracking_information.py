@@ -47,8 +47,7 @@ class TrackingInformation:
             actual_delivery_date (datetime.datetime | None | str | Unset): When the package was delivered; `null` until
                 then.
             exception_description (None | str | Unset): What went wrong with the delivery, in words for people.
-            events (list[TrackingInformationEvent] | None | Unset): Everything that has happened to the package, newest
-                first.
+            events (list[TrackingInformationEvent] | None | Unset): What has happened to the package, newest first.
     """
 
     tracking_number: None | str | Unset = UNSET

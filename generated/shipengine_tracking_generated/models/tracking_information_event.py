@@ -29,7 +29,7 @@ class TrackingInformationEvent:
         country_code (None | str | Unset): The country of the place, in two letters.
         company_name (None | str | Unset): The company at the place, where the carrier names one.
         signer (None | str | Unset): Who signed for the package.
-        event_code (None | str | Unset): The carrier's own code for what happened.
+        event_code (None | str | Unset): A code for what happened.
         carrier_detail_code (None | str | Unset): The carrier's own code for the detail.
         status_code (KnownStatusCode | None | str | Unset): What the package's status became.
         status_detail_code (KnownStatusDetailCode | None | str | Unset): What the package's detail code became.
@@ -39,7 +39,7 @@ class TrackingInformationEvent:
         carrier_status_description (None | str | Unset): The carrier's own words for the status.
         latitude (float | None | Unset): The latitude of the place, in degrees north.
         longitude (float | None | Unset): The longitude of the place, in degrees east.
-        proof_of_delivery_url (None | str | Unset): Where the carrier shows the signature or the photograph.
+        proof_of_delivery_url (None | str | Unset): An address of the proof of delivery.
     """
 
     occurred_at: datetime.datetime | None | str | Unset = UNSET

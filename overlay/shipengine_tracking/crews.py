@@ -1,0 +1,212 @@
+"""The workers of a bulk run, in threads and in tasks: packages in, outcomes out as they complete."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, cast
+
+from .bulk import Outcome, Package, ends_the_run, is_reported
+from .connections import AsyncConnections, Connections
+from .exceptions import ShipEngineError
+from .retry import Run
+
+# How far the packages are read ahead, in multiples of the concurrency.
+AHEAD = 2
+
+_LEAVE = object()
+
+
+def stream(
+    packages: Iterable[Package], concurrency: int, connections: Connections, start: Callable[..., None]
+) -> Iterator[Outcome]:
+    """Start packages in threads; yield their outcomes. The packages are read in the caller's thread."""
+    run = connections.begin_run()
+    try:
+        crew = _Threads(packages, concurrency, partial(start, run=run), partial(connections.end_run, run), run)
+        while crew.feed():
+            yield from crew.outcome()
+        if crew.failure is not None:
+            raise crew.failure
+        if not crew.exhausted:
+            connections.check_open()
+    finally:
+        connections.end_run(run)
+
+
+class _Threads:
+    """The workers of a threaded run. They are daemons: who leaves a run does not wait for a server that hangs."""
+
+    def __init__(
+        self,
+        packages: Iterable[Package],
+        concurrency: int,
+        start: Callable[[Any], None],
+        end_run: Callable[[], None],
+        run: Run,
+    ):
+        self.failure: BaseException | None = None
+        self.exhausted = False
+        self._source = iter(packages)
+        self._most = concurrency
+        self._flying = 0
+        self._threads: list[threading.Thread] = []
+        self._given, self._ended = SimpleQueue[Any](), SimpleQueue[tuple[Any, BaseException | None]]()
+        self._start, self._end_run, self._run = start, end_run, run
+        run.on_end = self._dismiss
+
+    def feed(self) -> int:
+        """Hand packages to the workers, unless an outcome waits; return how many are with them."""
+        while self._flying < AHEAD * self._most and self._ended.empty() and not self._is_ending():
+            try:
+                package = next(self._source)
+            except StopIteration:
+                self.exhausted = True
+            except Exception as error:
+                self.failure = error
+            else:
+                self._given.put(package)
+                self._flying += 1
+                if len(self._threads) < min(self._flying, self._most):
+                    thread = threading.Thread(target=self._work, name="shipengine-tracking", daemon=True)
+                    self._threads.append(thread)
+                    thread.start()
+        return self._flying
+
+    def outcome(self) -> Iterator[Outcome]:
+        """Wait for a worker; yield the outcome if there is one."""
+        package, error = self._ended.get()
+        self._flying -= 1
+        if error is not None and self.failure is None and ends_the_run(error):
+            self.failure = error
+        elif error is None or is_reported(error):
+            yield Outcome(package, cast("ShipEngineError | None", error))
+
+    def _is_ending(self) -> bool:
+        return self.exhausted or self.failure is not None or self._run.over.is_set()
+
+    def _dismiss(self) -> None:
+        self._source = iter(())  # the caller's own is let go in the caller's thread
+        for _ in self._threads:
+            self._given.put(_LEAVE)
+
+    def _work(self) -> None:
+        while (package := self._given.get()) is not _LEAVE:
+            failure = None
+            try:
+                self._start(package)
+            except BaseException as error:
+                failure = error
+                if ends_the_run(error):
+                    self._end_run()
+            self._ended.put((package, failure))
+
+
+async def stream_async(
+    packages: Iterable[Package] | AsyncIterable[Package],
+    concurrency: int,
+    connections: AsyncConnections,
+    start: Callable[..., Coroutine[Any, Any, None]],
+) -> AsyncGenerator[Outcome]:
+    """Start packages in tasks; yield their outcomes."""
+    run = connections.begin_run()
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        crew = _Tasks(packages, concurrency, partial(start, run=run), partial(connections.end_run, run), run)
+        tasks += [asyncio.create_task(crew.work()) for _ in range(concurrency)]
+        for task in tasks:
+            task.add_done_callback(crew.left)
+        working = concurrency
+        while working:
+            outcome = await crew.outcomes.get()
+            if outcome is None:
+                working -= 1
+            else:
+                crew.room.release()
+                yield outcome
+        if crew.failure is not None:
+            raise crew.failure
+        if not crew.exhausted:
+            connections.check_open()
+    finally:
+        connections.end_run(run)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _aiter(packages: Iterable[Package]) -> AsyncIterator[Package]:
+    for package in packages:
+        yield package
+
+
+class _Tasks:
+    """The workers of an asynchronous run. They read the packages by turns, so that outcomes need not wait for them."""
+
+    def __init__(
+        self,
+        packages: Iterable[Package] | AsyncIterable[Package],
+        concurrency: int,
+        start: Callable[[Any], Coroutine[Any, Any, None]],
+        end_run: Callable[[], None],
+        run: Run,
+    ):
+        self.outcomes = asyncio.Queue[Outcome | None]()  # `room` bounds it; None for a worker that has left
+        self.room = asyncio.Semaphore(AHEAD * concurrency)
+        self.failure: BaseException | None = None
+        self.exhausted = False
+        self._source = aiter(packages) if isinstance(packages, AsyncIterable) else _aiter(packages)
+        self._turn = asyncio.Lock()
+        self._idle = set[asyncio.Task[Any]]()
+        self._start, self._end_run, self._run = start, end_run, run
+        run.on_end = self._dismiss
+
+    async def work(self) -> None:
+        """Start one package after another."""
+        while (package := await self._next()) is not _LEAVE and not self._run.over.is_set():
+            try:
+                await self._start(package)
+                self.outcomes.put_nowait(Outcome(package))
+            except Exception as error:
+                self._note(package, error)
+
+    async def _next(self) -> Any:
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._idle.add(task)
+        try:
+            await self.room.acquire()
+            async with self._turn:
+                if self.exhausted or self.failure:
+                    return _LEAVE
+                return await anext(self._source)
+        except StopAsyncIteration:
+            self.exhausted = True
+        except Exception as error:
+            self.failure = error
+        finally:
+            self._idle.discard(task)
+        return _LEAVE
+
+    def _note(self, package: Any, error: Exception) -> None:
+        if self.failure is None and ends_the_run(error):
+            self.failure = error
+            self._end_run()
+        elif is_reported(error):
+            self.outcomes.put_nowait(Outcome(package, cast("ShipEngineError", error)))
+            return
+        self.room.release()
+
+    def _dismiss(self) -> None:
+        for task in self._idle:  # the next package may be long in coming
+            task.cancel()
+
+    def left(self, task: asyncio.Task[Any]) -> None:
+        """Note that a worker has left."""
+        ended = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if ended is not None and not self._run.over.is_set():  # not by us: the source, a transport, or a sweep of tasks
+            self.failure = self.failure or ended
+            self._end_run()
+        self.outcomes.put_nowait(None)
