@@ -17,8 +17,8 @@ from spec_shape import Promise, promises
 
 ROOT = SPEC.parent.parent
 CHANGELOG = Path("CHANGELOG.md")
-WIDER_IF_HIGHER = {"maxLength": True, "maximum": True, "maxItems": True} | dict.fromkeys(
-    ("minLength", "minimum", "minItems"), False
+WIDER_IF_HIGHER = dict.fromkeys(("maxLength", "maximum", "maxItems", "maxProperties"), True) | dict.fromkeys(
+    ("minLength", "minimum", "minItems", "minProperties"), False
 )
 
 # Whether the change can break a client, and what changed.
@@ -97,6 +97,8 @@ def _differences(old: Promise, new: Promise) -> Iterator[Change]:
     if old.closed != new.closed:
         yield new.closed == asked, f"{'takes no other values' if new.closed else 'may have other values'} now"
     yield from _limit_changes(old, new)
+    if old.rest != new.rest:
+        yield True, "changed in a way that this check does not understand"
 
 
 def _limit_changes(old: Promise, new: Promise) -> Iterator[Change]:

@@ -8,7 +8,8 @@ from spec import walk
 
 Document = dict[str, Any]
 
-OPERATION = r"#/(paths|webhooks)/[^/]+/(get|put|post|delete|options|head|patch|trace)"
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+OPERATION = rf"#/(paths|webhooks)/[^/]+/({'|'.join(METHODS)})"
 # Values that an example shows: a list of them in a schema, a named one elsewhere.
 EXAMPLE_VALUES = re.compile(r".*/examples/(\d+|[^/]+/value)(/.*)?")
 
@@ -65,3 +66,53 @@ def closed(node: Any) -> Any:
         if isinstance(copy.get("properties"), dict) and "type" in copy
         else copy
     )
+
+
+def branches(document: Document, schema: Any) -> Iterator[dict[str, Any]]:
+    """The schema without references and combinations: each of the schemas that it may be, whole."""
+    if isinstance(schema, bool):
+        yield from [{}] if schema else []
+        return
+    own = {key: value for key, value in schema.items() if key not in ("$ref", "allOf", "anyOf", "oneOf")}
+    if "const" in own:
+        own["enum"] = [own.pop("const")]
+    found = [own]
+    # Each of these must hold, by any one of its choices.
+    all_of = [[resolved(document, {"$ref": schema["$ref"]})]] if "$ref" in schema else []
+    all_of += [schema[key] for key in ("anyOf", "oneOf") if key in schema]
+    all_of += [[part] for part in schema.get("allOf", [])]
+    for choices in all_of:
+        whole = [branch for choice in choices for branch in branches(document, choice)]
+        found = [_both(one, other) for one in found for other in whole]
+    yield from (branch for branch in found if branch.get("type") != [])
+
+
+def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what fits both."""
+    both = {**one, **other}
+    for key in one.keys() & other.keys():
+        mine, theirs = one[key], other[key]
+        if mine == theirs:
+            continue
+        if key == "type":
+            both[key] = _common_types(mine, theirs)
+        elif key == "enum":
+            both[key] = [value for value in mine if value in theirs]
+        elif key == "required":
+            both[key] = [*mine, *theirs]
+        elif key == "properties":
+            shared = {name: {"allOf": [mine[name], theirs[name]]} for name in mine.keys() & theirs.keys()}
+            both[key] = {**mine, **theirs, **shared}
+        elif key in ("items", "additionalProperties"):
+            both[key] = {"allOf": [mine, theirs]}
+        elif key.startswith(("min", "max")):
+            both[key] = max(mine, theirs) if key.startswith("min") else min(mine, theirs)
+        else:
+            both[key] = [mine, theirs]
+    return both
+
+
+def _common_types(mine: str | list[str], theirs: str | list[str]) -> list[str]:
+    mine, theirs = ([one] if isinstance(one, str) else one for one in (mine, theirs))
+    integers = {"integer"} & {*mine, *theirs} if {"integer", "number"} <= {*mine, *theirs} else set()
+    return sorted({*mine} & {*theirs} | integers)
