@@ -1,8 +1,11 @@
 """Finding one's way in an OpenAPI document: what the rules and the comparison of two versions stand on."""
 
+import copy
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from openapi_schema_validator import oas31_format_checker
 
 from spec import walk
 
@@ -12,6 +15,18 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 OPERATION = rf"#/(paths|webhooks)/[^/]+/({'|'.join(METHODS)})"
 # Values that an example shows: a list of them in a schema, a named one elsewhere.
 EXAMPLE_VALUES = re.compile(r".*/examples/(\d+|[^/]+/value)(/.*)?")
+# Where a key is a name that somebody chose, not a word of OpenAPI.
+NAMING_PLACES = re.compile(r".*/(properties|x-enumDescriptions|examples|content|headers)|#/(components/)?[^/]+")
+
+# The validator lets pass whatever has a format that it cannot check, and `uri` is one of those.
+FORMATS = copy.copy(oas31_format_checker)
+FORMATS.checkers = {
+    **oas31_format_checker.checkers,
+    "uri": (
+        lambda value: not isinstance(value, str) or bool(re.fullmatch(r"[A-Za-z][\w+.-]*:[!#-;=?-Z_a-z~\[\]]+", value)),
+        (),
+    ),
+}
 
 
 def nodes(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -19,6 +34,17 @@ def nodes(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
     for place, node in walk(document):
         if isinstance(node, dict) and not EXAMPLE_VALUES.fullmatch(place):
             yield place, node
+
+
+def examples_of_schemas(document: Document) -> Iterator[tuple[str, str, Any]]:
+    """Every example of a value: whose it is, the place of its schema, and the example."""
+    for place, node in nodes(document):
+        shown = node.get("examples")
+        if isinstance(shown, list):  # of a schema
+            yield from ((place, place, example) for example in shown)
+        elif isinstance(shown, dict) and "schema" in node:  # of a body, a parameter or a header
+            named = (resolved(document, example) for example in shown.values())
+            yield from ((place, f"{place}/schema", example.get("value")) for example in named)
 
 
 def resolved(document: Document, node: dict[str, Any]) -> dict[str, Any]:
