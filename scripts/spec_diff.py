@@ -88,10 +88,10 @@ def _differences(old: Promise, new: Promise) -> Iterator[Change]:
     if old.required != new.required:
         yield new.required == asked, f"is {'now' if new.required else 'no longer'} required"
     for kind in new.types - old.types:
-        yield not asked, f"may now be {kind}"
+        yield not asked and "anything" not in old.types, f"may now be {kind}"
     for kind in old.types - new.types:
         # A type that an answer no longer has hurts nobody; a format decides how the generated client reads it.
-        yield asked or "(" in kind, f"is no longer {kind}"
+        yield (asked and "anything" not in new.types) or "(" in kind, f"is no longer {kind}"
     yield from ((True, f"no longer knows {value}") for value in old.values - new.values)
     yield from ((False, f"now knows {value}") for value in new.values - old.values if old.values)
     if old.closed != new.closed:

@@ -230,6 +230,8 @@ HARMLESS: list[tuple[str, *tuple[Edit, ...]]] = [
         lambda d: member(d, "Error", "message").update(examples=["-"]),
     ),
     (f"{SIZE} may now be integer", lambda d: size(d).update(anyOf=EITHER, type=[*KINDS])),
+    (f"{SIZE} may now be anything", lambda d: size(d).pop("type")),
+    (f"{ERROR}* may now be string", lambda d: schema(d, "Error").update(additionalProperties=STRING)),
     (f"{START}: body is new", lambda d: start(d).update(requestBody={"content": {}})),
     (
         f"{START}: body, text/xml is new",
