@@ -97,11 +97,10 @@ def summaries_are_in_sentence_case(document: Document) -> Findings:
         for text in (node[key] for key in ("summary", "title") if isinstance(node.get(key), str)):
             words = text.removesuffix(".").split() or [""]
             # Only the very first letter may be a capital, but for names.
-            lowered = [word[1:] if place == 0 else word for place, word in enumerate(words)]
             shouted = [
-                w
-                for w, rest in zip(words, lowered, strict=True)
-                if rest != rest.lower() and w.strip(",:()") not in NAMES
+                word
+                for index, word in enumerate(words)
+                if re.search("[A-Z]", word[index == 0 :]) and word.strip(",:()") not in NAMES
             ]
             if shouted or words[0][:1].islower() or text.endswith(".") or not text:
                 yield f"{place}: {text!r} is not in sentence case" + (f": {', '.join(shouted)}" if shouted else "")
