@@ -17,8 +17,8 @@ from spec_shape import Promise, promises
 
 ROOT = SPEC.parent.parent
 CHANGELOG = Path("CHANGELOG.md")
-WIDER_IF_HIGHER = {"maxLength": True, "maximum": True, "maxItems": True} | dict.fromkeys(
-    ("minLength", "minimum", "minItems"), False
+WIDER_IF_HIGHER = dict.fromkeys(("maxLength", "maximum", "maxItems", "maxProperties"), True) | dict.fromkeys(
+    ("minLength", "minimum", "minItems", "minProperties"), False
 )
 
 # Whether the change can break a client, and what changed.
@@ -88,15 +88,17 @@ def _differences(old: Promise, new: Promise) -> Iterator[Change]:
     if old.required != new.required:
         yield new.required == asked, f"is {'now' if new.required else 'no longer'} required"
     for kind in new.types - old.types:
-        yield not asked, f"may now be {kind}"
+        yield not asked and "anything" not in old.types, f"may now be {kind}"
     for kind in old.types - new.types:
         # A type that an answer no longer has hurts nobody; a format decides how the generated client reads it.
-        yield asked or "(" in kind, f"is no longer {kind}"
+        yield (asked and "anything" not in new.types) or "(" in kind, f"is no longer {kind}"
     yield from ((True, f"no longer knows {value}") for value in old.values - new.values)
     yield from ((False, f"now knows {value}") for value in new.values - old.values if old.values)
     if old.closed != new.closed:
         yield new.closed == asked, f"{'takes no other values' if new.closed else 'may have other values'} now"
     yield from _limit_changes(old, new)
+    if old.rest != new.rest:
+        yield True, "changed in a way that this check does not understand"
 
 
 def _limit_changes(old: Promise, new: Promise) -> Iterator[Change]:

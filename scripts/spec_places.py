@@ -1,16 +1,32 @@
 """Finding one's way in an OpenAPI document: what the rules and the comparison of two versions stand on."""
 
+import copy
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from openapi_schema_validator import oas31_format_checker
 
 from spec import walk
 
 Document = dict[str, Any]
 
-OPERATION = r"#/(paths|webhooks)/[^/]+/(get|put|post|delete|options|head|patch|trace)"
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+OPERATION = rf"#/(paths|webhooks)/[^/]+/({'|'.join(METHODS)})"
 # Values that an example shows: a list of them in a schema, a named one elsewhere.
 EXAMPLE_VALUES = re.compile(r".*/examples/(\d+|[^/]+/value)(/.*)?")
+# Where a key is a name that somebody chose, not a word of OpenAPI.
+NAMING_PLACES = re.compile(r".*/(properties|x-enumDescriptions|examples|content|headers)|#/(components/)?[^/]+")
+
+# The validator lets pass whatever has a format that it cannot check, and `uri` is one of those.
+FORMATS = copy.copy(oas31_format_checker)
+FORMATS.checkers = {
+    **oas31_format_checker.checkers,
+    "uri": (
+        lambda value: not isinstance(value, str) or bool(re.fullmatch(r"[A-Za-z][\w+.-]*:[!#-;=?-Z_a-z~\[\]]+", value)),
+        (),
+    ),
+}
 
 
 def nodes(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -18,6 +34,17 @@ def nodes(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
     for place, node in walk(document):
         if isinstance(node, dict) and not EXAMPLE_VALUES.fullmatch(place):
             yield place, node
+
+
+def examples_of_schemas(document: Document) -> Iterator[tuple[str, str, Any]]:
+    """Every example of a value: whose it is, the place of its schema, and the example."""
+    for place, node in nodes(document):
+        shown = node.get("examples")
+        if isinstance(shown, list):  # of a schema
+            yield from ((place, place, example) for example in shown)
+        elif isinstance(shown, dict) and "schema" in node:  # of a body, a parameter or a header
+            named = (resolved(document, example) for example in shown.values())
+            yield from ((place, f"{place}/schema", example.get("value")) for example in named)
 
 
 def resolved(document: Document, node: dict[str, Any]) -> dict[str, Any]:
@@ -65,3 +92,53 @@ def closed(node: Any) -> Any:
         if isinstance(copy.get("properties"), dict) and "type" in copy
         else copy
     )
+
+
+def branches(document: Document, schema: Any) -> Iterator[dict[str, Any]]:
+    """The schema without references and combinations: each of the schemas that it may be, whole."""
+    if isinstance(schema, bool):
+        yield from [{}] if schema else []
+        return
+    own = {key: value for key, value in schema.items() if key not in ("$ref", "allOf", "anyOf", "oneOf")}
+    if "const" in own:
+        own["enum"] = [own.pop("const")]
+    found = [own]
+    # Each of these must hold, by any one of its choices.
+    all_of = [[resolved(document, {"$ref": schema["$ref"]})]] if "$ref" in schema else []
+    all_of += [schema[key] for key in ("anyOf", "oneOf") if key in schema]
+    all_of += [[part] for part in schema.get("allOf", [])]
+    for choices in all_of:
+        whole = [branch for choice in choices for branch in branches(document, choice)]
+        found = [_both(one, other) for one in found for other in whole]
+    yield from (branch for branch in found if branch.get("type") != [])
+
+
+def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what fits both."""
+    both = {**one, **other}
+    for key in one.keys() & other.keys():
+        mine, theirs = one[key], other[key]
+        if mine == theirs:
+            continue
+        if key == "type":
+            both[key] = _common_types(mine, theirs)
+        elif key == "enum":
+            both[key] = [value for value in mine if value in theirs]
+        elif key == "required":
+            both[key] = [*mine, *theirs]
+        elif key == "properties":
+            shared = {name: {"allOf": [mine[name], theirs[name]]} for name in mine.keys() & theirs.keys()}
+            both[key] = {**mine, **theirs, **shared}
+        elif key in ("items", "additionalProperties"):
+            both[key] = {"allOf": [mine, theirs]}
+        elif key.startswith(("min", "max")):
+            both[key] = max(mine, theirs) if key.startswith("min") else min(mine, theirs)
+        else:
+            both[key] = [mine, theirs]
+    return both
+
+
+def _common_types(mine: str | list[str], theirs: str | list[str]) -> list[str]:
+    mine, theirs = ([one] if isinstance(one, str) else one for one in (mine, theirs))
+    integers = {"integer"} & {*mine, *theirs} if {"integer", "number"} <= {*mine, *theirs} else set()
+    return sorted({*mine} & {*theirs} | integers)

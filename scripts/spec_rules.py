@@ -7,17 +7,29 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 
-from openapi_schema_validator import OAS31Validator, oas31_format_checker
+from openapi_schema_validator import OAS31Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from spec import SPEC, load, walk
-from spec_places import OPERATION, Document, closed, names_below_webhook_envelopes, nodes, reachable, resolved
+from spec_places import (
+    FORMATS,
+    NAMING_PLACES,
+    OPERATION,
+    Document,
+    closed,
+    examples_of_schemas,
+    names_below_webhook_envelopes,
+    nodes,
+    reachable,
+    resolved,
+)
 
 Findings = Iterator[str]
 
 SCALAR_PLACES = re.compile(
     r".*/(parameters|headers)/[^/]+/schema|.*/content/[^/]+/schema|.*/properties/[^/]+|#/components/schemas/[^/]+"
+    r"|.*/(items|additionalProperties)|.*/prefixItems/\d+"
 )
 DESCRIBED_PLACES = {
     r"#/info": ("title", "summary", "description"),
@@ -30,7 +42,13 @@ DESCRIBED_PLACES = {
     SCALAR_PLACES.pattern.replace("(parameters|headers)", "parameters"): ("description",),
 }
 STATUSES = ("204", "401", "403", "429", "5XX")
-NAMES = {"ShipEngine", "Python"}
+NAMES = {"ShipEngine", "Python", "API", "HTTP", "JSON", "URL", "USPS", "UPS", "I"}
+FORBIDDEN = {
+    "example": "is deprecated in OpenAPI 3.1: give examples",
+    "const": "closes what the wire may change: describe the value and give it as an example",
+    "additionalProperties": "is false, but new members may come at any time",
+    "unevaluatedProperties": "is false, but new members may come at any time",
+}
 CATALOGUE_ENTRY = re.compile(r"(† )?[A-Z][^→]*\.( [A-Z][^→]*\.)* → (`(AccountError|CarrierError)`|\*by status\*)")
 
 
@@ -52,7 +70,7 @@ def findings(document: Document) -> list[tuple[str, str]]:
 def error_catalogue(document: Document) -> dict[str, str | None]:
     """The exception that each error code becomes; None where the status decides."""
     descriptions = document["components"]["schemas"]["KnownErrorCode"]["x-enumDescriptions"]
-    matches = {code: CATALOGUE_ENTRY.fullmatch(text) for code, text in descriptions.items()}
+    matches = {code: CATALOGUE_ENTRY.fullmatch(str(text)) for code, text in descriptions.items()}
     return {code: match and match[4] for code, match in matches.items()}
 
 
@@ -67,7 +85,7 @@ def everything_is_described(document: Document) -> Findings:
 def prose_is_in_sentences(document: Document) -> Findings:
     """A description begins like a sentence and ends with a full stop."""
     for place, node in nodes(document):
-        texts = [node.get("description"), *node.get("x-enumDescriptions", {}).values()]
+        texts = [node.get("description"), *(node.get("x-enumDescriptions") or {}).values()]
         for text in (text for text in texts if isinstance(text, str)):
             if text[:1].islower() or not re.search(r"[.)`*]\s*$", text) or "  " in text.replace("\n  ", "\n"):
                 yield f"{place}: not written in sentences: {text.strip()[:60]!r}"
@@ -77,9 +95,14 @@ def summaries_are_in_sentence_case(document: Document) -> Findings:
     """A summary or title is no heading in capitals and no sentence with a full stop."""
     for place, node in nodes(document):
         for text in (node[key] for key in ("summary", "title") if isinstance(node.get(key), str)):
-            first, *others = text.removesuffix(".").split() or [""]
-            shouted = [word for word in others if not (word.islower() or word.isupper() or word in NAMES)]
-            if shouted or first[:1].islower() or text.endswith(".") or not text:
+            words = text.removesuffix(".").split() or [""]
+            # Only the very first letter may be a capital, but for names.
+            shouted = [
+                word
+                for index, word in enumerate(words)
+                if re.search("[A-Z]", word[index == 0 :]) and word.strip(",:()") not in NAMES
+            ]
+            if shouted or words[0][:1].islower() or text.endswith(".") or not text:
                 yield f"{place}: {text!r} is not in sentence case" + (f": {', '.join(shouted)}" if shouted else "")
 
 
@@ -95,36 +118,40 @@ def scalars_have_examples(document: Document) -> Findings:
 def examples_fit_their_schemas(document: Document) -> Findings:
     """Every example is what its schema says: formats are checked, members that the schema lacks are refused."""
     registry = Registry().with_resource("urn:spec", DRAFT202012.create_resource(closed(document)))
+    for place, schema, example in examples_of_schemas(document):
+        validator = OAS31Validator({"$ref": f"urn:spec{schema}"}, registry=registry, format_checker=FORMATS)
+        for error in validator.iter_errors(example):
+            yield f"{place}: an example does not fit: {error.message:.200}"
     for place, node in nodes(document):
-        if isinstance(node.get("examples"), list):  # of a schema
-            pairs = [(place, example) for example in node["examples"]]
-        elif re.fullmatch(r".*/content/[^/]+", place) and "schema" in node:
-            named = node.get("examples", {}).values()
-            pairs = [(f"{place}/schema", resolved(document, example).get("value")) for example in named]
-        else:
-            continue
-        for schema, example in pairs:
-            validator = OAS31Validator(
-                {"$ref": f"urn:spec{schema}"}, registry=registry, format_checker=oas31_format_checker
-            )
-            for error in validator.iter_errors(example):
-                yield f"{place}: an example does not fit: {error.message:.200}"
+        if isinstance(node.get("format"), str) and node["format"] not in FORMATS.checkers:
+            yield f"{place}: nobody here can check the format {node['format']}"
+
+
+def forbidden_keywords_are_absent(document: Document) -> Findings:
+    """No keyword stands there that closes what must stay open, or that readers no longer expect."""
+    for place, node in nodes(document):
+        for key, why in FORBIDDEN.items() if not NAMING_PLACES.fullmatch(place) else ():
+            if key in node and (node[key] is False or not key.endswith("Properties")):
+                yield f"{place}: {key} {why}"
 
 
 def enum_values_are_described(document: Document) -> Findings:
     """Each value of an enum has a description, in the same order, and there is none for anything else."""
     for place, node in nodes(document):
-        values, described = node.get("enum"), list(node.get("x-enumDescriptions", {}))
-        if values is not None and values != described:
+        values, texts = node.get("enum"), node.get("x-enumDescriptions") or {}
+        described = list(texts)
+        blank = [name for name, text in texts.items() if not isinstance(text, str) or not text.strip()]
+        yield from (f"{place}: {name} has no description" for name in blank)
+        if isinstance(values, list) and values != described:
             odd = set(values) ^ set(described)
-            yield f"{place}: enum and x-enumDescriptions differ: {', '.join(sorted(odd)) or 'in their order'}"
+            yield f"{place}: enum and x-enumDescriptions differ: {', '.join(sorted(map(str, odd))) or 'in their order'}"
 
 
 def error_catalogue_is_in_form(document: Document) -> Findings:
     """An error code reads: † if worded from its name, what it means, what to do, an arrow, the exception."""
     schema = document["components"]["schemas"]["KnownErrorCode"]
-    for code, text in schema.get("x-enumDescriptions", {}).items():
-        if not CATALOGUE_ENTRY.fullmatch(text):
+    for code, text in (schema.get("x-enumDescriptions") or {}).items():
+        if not CATALOGUE_ENTRY.fullmatch(str(text)):
             yield f"#/components/schemas/KnownErrorCode: {code} does not read 'Meaning. Remedy. → exception': {text!r}"
 
 
@@ -201,6 +228,7 @@ RULES: list[Callable[[Document], Findings]] = [
     summaries_are_in_sentence_case,
     scalars_have_examples,
     examples_fit_their_schemas,
+    forbidden_keywords_are_absent,
     enum_values_are_described,
     error_catalogue_is_in_form,
     enums_and_dates_are_open,

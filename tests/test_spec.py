@@ -13,6 +13,8 @@ from spec import SPEC, SpecError, load, problems
 Edit = Callable[[Any], object]
 
 DOCUMENT = load(SPEC)
+UNDESCRIBED = {"type": "string", "examples": ["-"]}
+UNSHOWN = {"type": "string", "description": "A word."}
 
 
 def finds(rule: str, edit: Edit) -> list[str]:
@@ -156,12 +158,68 @@ BREAKS: list[tuple[str, Edit]] = [
     ),
     ("components_are_used", lambda d: d.update(security=[{}])),
     ("components_are_used", lambda d: update(d)["parameters"].pop()),
+    ("everything_is_described", lambda d: schema(d, "Error").update(additionalProperties=UNDESCRIBED)),
+    ("everything_is_described", lambda d: property_of(d, "ErrorResponse", "errors").update(items=UNDESCRIBED)),
+    ("summaries_are_in_sentence_case", lambda d: start(d).update(summary="START TRACKING A PACKAGE")),
+    ("summaries_are_in_sentence_case", lambda d: start(d).update(summary="START tracking a package")),
+    ("summaries_are_in_sentence_case", lambda d: start(d).update(summary="Start tracking a PACKAGE")),
+    ("scalars_have_examples", lambda d: schema(d, "Error").update(additionalProperties=UNSHOWN)),
+    ("scalars_have_examples", lambda d: property_of(d, "ErrorResponse", "errors").update(items=UNSHOWN)),
+    (
+        "examples_fit_their_schemas",
+        lambda d: d["components"]["parameters"]["carrier_id"].update(examples={"bad": {"value": "28529731"}}),
+    ),
+    (
+        "examples_fit_their_schemas",
+        lambda d: d["components"]["headers"]["RetryAfter"].update(examples={"bad": {"value": "soon"}}),
+    ),
+    (
+        "examples_fit_their_schemas",
+        lambda d: property_of(d, "TrackingEvent", "resource_url").update(format="uri", examples=["not a uri"]),
+    ),
+    ("examples_fit_their_schemas", lambda d: property_of(d, "Error", "message").update(format="sentence")),
+    ("forbidden_keywords_are_absent", lambda d: property_of(d, "Error", "message").update(example="No.")),
+    ("forbidden_keywords_are_absent", lambda d: d["components"]["parameters"]["carrier_id"].update(example="se-1")),
+    (
+        "forbidden_keywords_are_absent",
+        lambda d: response(d, "NotFound")["content"]["application/json"].update(example={}),
+    ),
+    ("forbidden_keywords_are_absent", lambda d: d["components"]["headers"]["RetryAfter"].update(example=7)),
+    (
+        "forbidden_keywords_are_absent",
+        lambda d: property_of(d, "TrackingEvent", "resource_type").update(const="API_TRACK"),
+    ),
+    ("forbidden_keywords_are_absent", lambda d: schema(d, "Error").update(additionalProperties=False)),
+    ("forbidden_keywords_are_absent", lambda d: schema(d, "Error").update(unevaluatedProperties=False)),
 ]
 
 
 @pytest.mark.parametrize(("rule", "edit"), BREAKS, ids=[f"{number}-{rule}" for number, (rule, _) in enumerate(BREAKS)])
 def test_a_wrong_edit_is_caught_by_name(rule: str, edit: Edit) -> None:
     assert finds(rule, edit)
+
+
+@pytest.mark.parametrize("text", [None, "", " ", 7])
+@pytest.mark.parametrize("name", [name for name in DOCUMENT["components"]["schemas"] if name.startswith("Known")])
+def test_a_blank_description_of_a_value_is_caught_and_stops_no_rule(name: str, text: object) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    value = schema(document, name)["enum"][0]
+    schema(document, name)["x-enumDescriptions"][value] = text
+    assert ("enum_values_are_described", f"#/components/schemas/{name}: {value} has no description") in (
+        spec_rules.findings(document)
+    )
+    schema(document, name)["x-enumDescriptions"] = None
+    assert "enum_values_are_described" in {rule for rule, _ in spec_rules.findings(document)}
+
+
+def test_names_may_be_in_capitals_and_members_may_be_named_like_keywords() -> None:
+    def edit(document: Any) -> None:
+        start(document)["summary"] = "API calls to USPS through ShipEngine"
+        property_of(document, "TrackingEvent", "resource_url")["format"] = "uri"
+        word = {"type": "string", "description": "A word.", "examples": ["-"]}
+        schema(document, "Error")["properties"].update(example=word, const=word, format=word)
+
+    assert [finding for rule in spec_rules.RULES for finding in finds(rule.__name__, edit)] == []
 
 
 def test_every_rule_is_shown_to_catch_something() -> None:
