@@ -474,6 +474,13 @@ def test_the_budget_of_a_call_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     virtual.run(main(), monkeypatch)
 
 
+def test_what_a_call_has_waited_is_gone_from_its_patience_at_the_gate(fake: FakeShipEngine) -> None:
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        gate = client._connections._gate
+        assert gate.waiter(retry.Call(print, {}, waited=60.0)).patience == 30.0
+        assert gate.waiter(retry.Call(print, {}, retry.Run(threading.Event()), waited=60.0)).patience == 90.0
+
+
 def test_the_pauses_of_a_client_are_random(fake: FakeShipEngine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "shipengine_tracking")
     fake.script(*[Answer.of(503)] * 6)
