@@ -64,7 +64,7 @@ docs: .venv/developed ## the spec as one page to read: build/docs/index.html
 	@$(BIN)/python scripts/docs.py
 
 lock: .venv/developed ## pin the development tools anew, after a change of pyproject.toml
-	@uv pip compile --quiet --universal --python-version 3.11 --group dev \
+	@uv pip compile --quiet --universal --python-version 3.11 --group dev --extra webhooks \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements-dev.txt pyproject.toml
 
 clean: ## remove everything that make has made
@@ -76,7 +76,7 @@ clean: ## remove everything that make has made
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This needs Python 3.11 or newer: make PYTHON=python3.12 …")'
 	@echo 'Setting up .venv (once) …'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-dev.txt --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-dev.txt --editable ".[webhooks]"
 	@touch $@
 
 .venv/developed: .venv/installed
@@ -88,7 +88,7 @@ build/bench-venv/installed: scripts/bench-requirements.txt requirements-dev.txt 
 	@echo 'Installing what to compare with (once) …'
 	@test -x build/bench-venv/bin/python || $(PYTHON) -m venv build/bench-venv
 	@build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check \
-		--constraint requirements-dev.txt --requirement scripts/bench-requirements.txt --editable .
+		--constraint requirements-dev.txt --requirement scripts/bench-requirements.txt --editable ".[webhooks]"
 	@touch $@
 
 $(REDOCLY):

@@ -26,7 +26,8 @@ from bench_servers import rate, servers
 
 BUILD = Path(__file__).parent.parent / "build"
 CLIENTS = Path(__file__).with_name("bench_clients.py")
-ROUNDS = 3
+VERIFIER = Path(__file__).with_name("bench_verifier.py")
+ROUNDS = 5
 OURS, SHARED, EACH = "this package", "httpx shared", "httpx per worker"
 TASKS, THREADS = (OURS, SHARED, EACH, "aiohttp"), (OURS, SHARED, EACH, "requests", "shipengine SDK")
 
@@ -98,10 +99,10 @@ class Figures:
         return ", ".join(failed) or "none"
 
 
-def measure(name: str, *arguments: object, python: str = sys.executable) -> dict[str, Any]:
+def measure(name: str, *arguments: object, python: str = sys.executable, script: Path = CLIENTS) -> dict[str, Any]:
     """Run one of bench_clients' measures in a process of its own; return what it printed."""
     environ = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-    command = [python, str(CLIENTS), name, *map(json.dumps, arguments)]
+    command = [python, str(script), name, *map(json.dumps, arguments)]
     process = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=environ)
     result: dict[str, Any] = json.loads(process.stdout)
     return result
@@ -138,6 +139,7 @@ def check(urls: dict[str, str], python: str, scale: float = 1.0) -> dict[str, di
     crowd, packages = int(50_000 * scale), int(100_000 * scale)
     checks = {
         "one call": measure("sequential", first, 30, int(50 * scale) + 1, python=python),
+        "verifying": measure("all", python=python, script=VERIFIER),
         "connections": measure("connections", responder, [50, 7, 50, 20], python=python),
     }
     print(f"what is no comparison: {crowd + 2 * packages:,} calls", file=sys.stderr)
@@ -154,6 +156,7 @@ def gates(figures: Figures, checks: dict[str, dict[str, Any]]) -> list[Gate]:
     """Return what must hold. Where there are two servers, the worse ratio counts."""
     fast = [load for load, way in figures.rounds if way == OURS and load.startswith("50 tasks") and load != SLOW]
     one, opened, crowd = checks["one call"], checks["connections"], checks["crowd"]
+    verifying = checks["verifying"]["signature"] / checks["verifying"]["bare"]
     grown = [None if many["failed"] else many["grown"] for many in (checks["many threads"], checks["many tasks"])]
     return [
         Gate("50 tasks: calls/s, times httpx shared", 3, 5, min(figures.ratio(load, OURS, SHARED) for load in fast)),
@@ -166,6 +169,7 @@ def gates(figures: Figures, checks: dict[str, dict[str, Any]]) -> list[Gate]:
         Gate(
             "one call after the other: CPU, times httpx.Client.post", 1.25, 1.1, one[OURS] / one[SHARED], at_most=True
         ),
+        Gate("verifying a delivery but for its parsing: CPU, times the bare check", 1.5, 1.3, verifying, at_most=True),
         Gate("connections opened, times the calls in flight", 1, 1, opened["opened"] / opened["peak"], at_most=True),
         Gate("100 threads, 500 calls each: failures", 0, 0, sum(crowd["failed"].values()), at_most=True),
         Gate("100,000 packages from threads: megabytes grown", 5, 5, grown[0], at_most=True),

@@ -1,4 +1,4 @@
-"""The main job, shown: `make demo` starts tracking a package against the built-in fake server.
+"""The main job, shown: `make demo` subscribes a package at the built-in fake server, and receives its updates.
 
 With SHIPENGINE_API_KEY in the environment, `make demo CARRIER_CODE=ups TRACKING_NUMBER=1Z…` makes that one call to the
 real service instead.
@@ -8,9 +8,25 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from queue import Queue
 
-from shipengine_tracking import APIError, AuthenticationError, CarrierError, ShipEngineError, TrackingClient
+import httpx
+
+from shipengine_tracking import (
+    APIError,
+    AuthenticationError,
+    CarrierError,
+    InvalidSignatureError,
+    ShipEngineError,
+    TrackingClient,
+    WebhookError,
+)
 from shipengine_tracking.testing import FakeShipEngine, Subscription
+from shipengine_tracking.webhooks import TrackingEvent, Verifier
 
 # The package of the vendor's own example.
 CARRIER, NUMBER = "stamps_com", "9361269903502070406152"
@@ -41,34 +57,75 @@ def against_the_real_service(code: str, number: str) -> int:
 
 
 def against_the_fake() -> int:
-    """Start a package, be refused twice, and look at what was recorded."""
+    """Be refused twice, start a package, receive its updates, and refuse a forged one."""
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"  # which no proxy can reach
-    with FakeShipEngine() as fake:
+    with FakeShipEngine() as fake, TrackingClient(fake.api_key, base_url=fake.url) as client:
         print(f"A fake ShipEngine listens at {fake.url}; nothing leaves this machine.\n")
-        with TrackingClient(fake.api_key, base_url=fake.url) as client:
-            print(f"1. Start tracking {NUMBER} of {CARRIER}")
+        print("1. A wrong API key")
+        with TrackingClient("TEST_wrong_key", base_url=fake.url) as stranger:
+            unknown = refusal(stranger, CARRIER)
+        tell(unknown)
+
+        print("\n2. A carrier that is not connected to the account")
+        refused = refusal(client, "dhl_express")
+        tell(refused)
+
+        with receiver(client.webhook_verifier()) as (url, received):
+            fake.webhook_url = url
+            print(f"\n3. Start tracking {NUMBER} of {CARRIER}")
             client.start(carrier_code=CARRIER, tracking_number=NUMBER)
-            print("   204: subscribed\n")
+            print(f"   204: subscribed. A webhook listens at {url}\n")
 
-            print("2. A carrier that is not connected to the account")
-            refused = refusal(client, "dhl_express")
-            tell(refused)
+            print("4. The updates that come back, their signatures verified")
+            updates = [received.get(timeout=30) for _ in fake.journey]
+            for update in updates:
+                tell(update)
 
-        print("\n3. A wrong API key")
-        with TrackingClient("TEST_wrong_key", base_url=fake.url) as client:
-            unknown = refusal(client, CARRIER)
-            tell(unknown)
+            print("\n5. One that somebody has forged")
+            sent = fake.deliveries[-1]
+            answer = httpx.post(url, content=sent.body.replace(b"AUSTIN", b"BOSTON"), headers=sent.headers)
+            forged = received.get(timeout=30)
+            tell(forged)
+            print(f"     answered with {answer.status_code}")
 
-        print(f"\nThe server saw {len(fake.requests)} requests and holds {len(fake.subscriptions)} subscription:")
-        print("  ", *fake.subscriptions)
+        print(f"\nThe server holds {len(fake.subscriptions)} subscription:", *fake.subscriptions)
         happened = (
-            fake.subscriptions == [Subscription(NUMBER, CARRIER)]
-            and len(fake.requests) == 3
+            isinstance(unknown, AuthenticationError)
             and isinstance(refused, CarrierError)
-            and isinstance(unknown, AuthenticationError)
+            and fake.subscriptions == [Subscription(NUMBER, CARRIER)]
+            and [update.data.status_code for update in updates if isinstance(update, TrackingEvent)]
+            == list(fake.journey)
+            and isinstance(forged, InvalidSignatureError)
+            and answer.status_code == 401
         )
     print("\nAll of it happened." if happened else "\nThat is not what should have happened.")
     return 0 if happened else 1
+
+
+@contextmanager
+def receiver(verifier: Verifier) -> Iterator[tuple[str, Queue[TrackingEvent | WebhookError]]]:
+    """Run a webhook; yield its URL, and what it receives or refuses. README has it for Flask and FastAPI."""
+    received: Queue[TrackingEvent | WebhookError] = Queue()
+
+    class Webhook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            try:
+                received.put(verifier.verify(self.headers, body))
+                status = 204
+            except WebhookError as error:
+                received.put(error)
+                status = error.http_status
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Leave the screen to the demo."""
+
+    with HTTPServer(("127.0.0.1", 0), Webhook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/", received
+        server.shutdown()
 
 
 def refusal(client: TrackingClient, carrier: str) -> ShipEngineError | None:
@@ -80,12 +137,18 @@ def refusal(client: TrackingClient, carrier: str) -> ShipEngineError | None:
     return None
 
 
-def tell(error: ShipEngineError | None) -> None:
-    """Print what an exception tells."""
-    print(f"   {type(error).__name__}: {error}")
-    if isinstance(error, APIError):
+def tell(what: TrackingEvent | ShipEngineError | None) -> None:
+    """Print what an exception, or an update, tells."""
+    if isinstance(what, TrackingEvent):
+        data = what.data
+        print(f"   {data.tracking_number} is {data.status_code}: {data.status_description}")
+        for event in data.events or ():
+            print(f"     {event.occurred_at}  {event.city_locality}  {event.description}")
+        return
+    print(f"   {type(what).__name__}: {what}")
+    if isinstance(what, APIError):
         for name in ("status_code", "code", "carrier_code", "retry_after", "request_id", "attempts"):
-            value = getattr(error, name)
+            value = getattr(what, name)
             if value is not None:
                 print(f"     {name:<12} {value}")
 

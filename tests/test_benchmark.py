@@ -65,6 +65,7 @@ def measured(ours: float, shared: float, each: float, slow: float, checks: dict[
 
 GOOD: dict[str, Any] = {
     "one call": {OURS: 1.0, SHARED: 1.0},
+    "verifying": {"bare": 2.0, "signature": 3.0, "all": 9.0},
     "connections": {"opened": 50, "peak": 50},
     "crowd": {"failed": {}},
     "many threads": {"grown": 1.0, "failed": {}},
@@ -84,6 +85,7 @@ def test_all_gates_hold_on_good_figures() -> None:
         ((500, 100, 500, 399), {}, ["50 tasks, 50 ms: calls/s, times httpx shared"]),
         ((500, 100, 500, 800), {"connections": {"opened": 51, "peak": 50}}, ["connections opened"]),
         ((500, 100, 500, 800), {"one call": {OURS: 1.3, SHARED: 1.0}}, ["one call"]),
+        ((500, 100, 500, 800), {"verifying": {"bare": 2.0, "signature": 3.1}}, ["verifying a delivery"]),
         ((500, 100, 500, 800), {"crowd": {"failed": {"APIConnectionError": 1}}}, ["100 threads"]),
         ((500, 100, 500, 800), {"many threads": {"grown": 6, "failed": {}}}, ["100,000 packages from threads"]),
         ((500, 100, 500, 800), {"many tasks": {"grown": 1, "failed": {"X": 1}}}, ["100,000 packages from tasks"]),

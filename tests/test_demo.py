@@ -22,7 +22,14 @@ def test_against_the_fake() -> None:
     done = demo()
     assert done.returncode == 0
     assert done.stderr == ""
-    for line in ("204: subscribed", "CarrierError: 400 carrier_not_connected", "AuthenticationError: 401 unauthorized"):
+    for line in (
+        "AuthenticationError: 401 unauthorized",
+        "CarrierError: 400 carrier_not_connected",
+        "204: subscribed",
+        "9361269903502070406152 is IT: In Transit",
+        "9361269903502070406152 is DE: Delivered",
+        "InvalidSignatureError: the signature does not fit the delivery",
+    ):
         assert line in done.stdout
     assert done.stdout.endswith("All of it happened.\n")
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
+import httpx
 import pytest
 
 from shipengine_tracking.testing import FakeShipEngine, Weather
@@ -30,6 +34,43 @@ def test_block(block: str, fake: FakeShipEngine, tmp_path: Path) -> None:
     assert done.stderr == "" or "tqdm" in block
     calls_the_service = "TrackingClient() as client" in block
     assert len(fake.subscriptions) == (1 if calls_the_service else 0)
+
+
+@contextmanager
+def serving(block: str, fake: FakeShipEngine, folder: Path) -> Iterator[str]:
+    """Run a receiver of README's as its own server does; yield the URL of its webhook."""
+    (folder / "receiver.py").write_text(block)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    way = ["flask", "--app", "receiver", "run"] if "Flask" in block else ["uvicorn", "receiver:app"]
+    command = [sys.executable, "-m", *way, "--port", port]
+    with subprocess.Popen(command, env=environment(fake), cwd=folder, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 30
+        while process.poll() is None and time.monotonic() < deadline:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", int(port))):
+                break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/shipengine"
+        process.terminate()
+
+
+RECEIVERS = [block for block in BLOCKS if ".verify(" in block]
+
+
+@pytest.mark.parametrize("block", RECEIVERS, ids=["Flask", "FastAPI"])
+def test_receiver(block: str, fake: FakeShipEngine, tmp_path: Path) -> None:
+    assert len([line for line in block.splitlines() if line]) < 15
+    with serving(block, fake, tmp_path) as url:
+        assert fake.deliver("1Z", status_code="DE", to=url).statuses == [204]
+        sent = fake.deliveries[0]
+        for body, headers, status in (
+            (sent.body, sent.headers, 204),  # again: it is no worse than the first time
+            (sent.body.replace(b"1Z", b"2Z"), sent.headers, 401),
+            (sent.body, {}, 404),
+            (sent.body, fake.sign(sent.body, "2020-01-01T00:00:00Z"), 400),
+        ):
+            assert httpx.post(url, content=body, headers=headers).status_code == status
+    assert [request.path for request in fake.requests] == ["/jwks"]
 
 
 def command(block: str) -> list[str]:

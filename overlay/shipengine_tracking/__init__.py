@@ -16,12 +16,16 @@ from .exceptions import (
     CarrierError,
     ClientStateError,
     InvalidArgumentError,
+    InvalidPayloadError,
     InvalidRequestError,
+    InvalidSignatureError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
     ServerError,
     ShipEngineError,
+    StaleTimestampError,
+    WebhookError,
 )
 
 __all__ = [
@@ -37,7 +41,9 @@ __all__ = [
     "ErrorSource",
     "ErrorType",
     "InvalidArgumentError",
+    "InvalidPayloadError",
     "InvalidRequestError",
+    "InvalidSignatureError",
     "NotFoundError",
     "Outcome",
     "Package",
@@ -45,6 +51,8 @@ __all__ = [
     "RateLimitError",
     "ServerError",
     "ShipEngineError",
+    "StaleTimestampError",
     "TrackingClient",
+    "WebhookError",
     "__version__",
 ]

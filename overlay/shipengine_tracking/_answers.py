@@ -43,7 +43,7 @@ class Headers(Mapping[str, str]):
 
 def read_error_body(body: bytes) -> tuple[str | None, list[dict[str, Any]]]:
     """Return the request id and the errors of a body, each error with its required members and true types."""
-    document = _mapping(_json(body)) or {}
+    document = _mapping(read_json(body)) or {}
     request_id, errors = document.get("request_id"), document.get("errors")
     items = cast("list[object]", errors) if isinstance(errors, list) else []
     return (
@@ -63,18 +63,20 @@ def _error(item: dict[str, Any]) -> dict[str, Any]:
     return fitting | {name: item[name] if isinstance(item.get(name), str) else "" for name in REQUIRED}
 
 
-def _json(body: bytes) -> object:
+def read_json(body: bytes) -> object:
+    """Return what a body says; None if it is not JSON."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = body.decode("latin-1")  # cannot fail, and is what else is met
     try:
-        return json.loads(text, parse_int=_int)
+        return json.loads(text, parse_int=whole_number)
     except (ValueError, RecursionError):
         return None
 
 
-def _int(digits: str) -> int | str:
+def whole_number(digits: str) -> int | str:
+    """Return a number of a JSON document, or the digits of one that is beyond Python."""
     try:
         return int(digits)
     except ValueError:  # Python refuses numbers of thousands of digits; one of them is no reason to lose the rest

@@ -60,9 +60,9 @@ def settings(
         key=ApiKey(_key(api_key, environ)),
         base_url=_base_url(base_url, environ),
         timeout=_timeout(timeout),
-        deadline=_seconds("deadline", deadline),
+        deadline=seconds("deadline", deadline),
         max_retries=count("max_retries", max_retries, 0),
-        max_wait=_seconds("max_wait", max_wait, or_none_at_all=True),
+        max_wait=seconds("max_wait", max_wait, or_none_at_all=True),
         max_connections=count("max_connections", max_connections, 1),
         requests_per_minute=(
             None if requests_per_minute is None else count("requests_per_minute", requests_per_minute, 1)
@@ -118,14 +118,15 @@ def _base_url(base_url: object, environ: Mapping[str, str]) -> str:
 
 def _timeout(value: object) -> httpx.Timeout:
     if not isinstance(value, httpx.Timeout):
-        return httpx.Timeout(_seconds("timeout", value))
-    for part, seconds in value.as_dict().items():
-        if seconds is not None:  # None is to wait for ever, in httpx's own words
-            _seconds(f"timeout ({part})", seconds)
+        return httpx.Timeout(seconds("timeout", value))
+    for part, given in value.as_dict().items():
+        if given is not None:  # None is to wait for ever, in httpx's own words
+            seconds(f"timeout ({part})", given)
     return value
 
 
-def _seconds(name: str, value: object, *, or_none_at_all: bool = False) -> float:
+def seconds(name: str, value: object, *, or_none_at_all: bool = False) -> float:
+    """Return a number of seconds that there can be."""
     if value == 0 and or_none_at_all and not isinstance(value, bool):
         return 0.0
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LONGEST_TIMEOUT:

@@ -18,7 +18,7 @@ from typing import Any
 
 from attrs import define, field
 
-from .exceptions import APIError, APITimeoutError, RateLimitError, held_back
+from .exceptions import APIError, APITimeoutError, RateLimitError
 
 # ShipEngine's window is a minute. No header shuts the gate for longer than this at a time, and a window that ends later
 # is none: a header that is wrong would otherwise block its client for good.
@@ -111,7 +111,7 @@ class Gate:
             needed = self.announced - now
         if left <= 0 or needed > min(left, waiter.patience):
             self.give_up(waiter)
-            raise held_back(needed or None, self.closed_by)
+            raise _held_back(needed or None, self.closed_by)
         return max(min(left, again - now, LONGEST_PAUSE), SHORTEST_PAUSE)
 
     def give_up(self, waiter: Waiter) -> None:
@@ -192,6 +192,16 @@ class Gate:
         for waiter in self.queue:  # the others need not know before their turn
             if waiter.event is not None and waiter.patience - waiter.waited(now) < self.announced - now:
                 waiter.event.set()
+
+
+def _held_back(seconds: float | None, cause: RateLimitError | None) -> RateLimitError:
+    # The error of a call that was not sent, because an earlier answer asks all calls to wait.
+    error = RateLimitError(429, cause.headers if cause else {}, cause.body if cause else b"")
+    error.retry_after, error.attempts = seconds, 0
+    wait = "" if seconds is None else f" for another {seconds:.0f} s"
+    error.args = (f"not sent: the account's calls are used up{wait}",)
+    error.__cause__ = cause
+    return error
 
 
 def _whole(headers: Mapping[str, str], name: str) -> int | None:

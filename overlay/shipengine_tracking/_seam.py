@@ -44,13 +44,19 @@ _C = TypeVar("_C", httpx.Client, httpx.AsyncClient)
 class Seam:
     """Makes httpx clients, and turns what comes out of them into our exceptions."""
 
-    def __init__(self, settings: Settings, transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None):
+    def __init__(
+        self,
+        settings: Settings,
+        transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None,
+        *,
+        is_keyless: bool = False,
+    ):
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",  # answers are empty or tiny, and so none can be a decompression bomb
             "User-Agent": f"shipengine-tracking/{__version__} python-httpx/{httpx.__version__}",
         }
-        if settings.on_behalf_of is not None:
+        if settings.on_behalf_of is not None and not is_keyless:
             headers["On-Behalf-Of"] = settings.on_behalf_of
         self.deadline = settings.deadline
         # More than is kept, so that a key across the edge is seen whole.
@@ -58,7 +64,7 @@ class Seam:
         self._key = settings.key
         self._host = httpx.URL(settings.base_url).host
         self._options: dict[str, Any] = {
-            "auth": settings.key,
+            "auth": None if is_keyless else settings.key,
             "base_url": settings.base_url,
             "headers": headers,
             "timeout": httpx.Timeout(

@@ -15,7 +15,9 @@ from .bulk import Outcome, Package, arguments, check_packages
 from .connections import AsyncConnections, Connections
 from .crews import stream, stream_async
 from .exceptions import InvalidArgumentError
+from .keys import AsyncKeySet, AsyncVerifier, KeySet
 from .retry import Run
+from .webhooks import TOLERANCE, Verifier
 
 _Transport = TypeVar("_Transport", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
@@ -103,6 +105,7 @@ class TrackingClient(_Client[httpx.BaseTransport]):
 
     def _connect(self) -> None:
         self._connections = Connections(self._settings)
+        self._keys = KeySet(self._settings, self._connections.check_open)
 
     def start(self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None) -> None:
         """Subscribe a package to tracking updates: ShipEngine tells your webhook whenever it moves.
@@ -156,6 +159,18 @@ class TrackingClient(_Client[httpx.BaseTransport]):
     def _start_one(self, package: object, run: Run) -> None:
         self._connections.call(start_tracking.sync_detailed, self._start_query(**arguments(package)), run)
 
+    def webhook_verifier(self, *, tolerance: float = TOLERANCE) -> Verifier:
+        """Return a verifier of what ShipEngine sends to your webhook.
+
+        It fetches the API's public keys, without sending yours, when a delivery names one that the client has not: at
+        most once a minute, whatever is asked of it. Where that fails, so that nobody can tell who has signed, `verify`
+        raises its `APIError` or `APIConnectionError`: answer the delivery with 503, and ShipEngine repeats it later.
+
+        Args:
+            tolerance: How many seconds a delivery may be old, or ahead of this machine's clock.
+        """
+        return Verifier(self._keys.lookup, tolerance=tolerance)
+
     def close(self) -> None:
         """Close the connections. Closing twice is fine; a call after it is a ClientStateError."""
         self._connections.close()
@@ -175,6 +190,7 @@ class AsyncTrackingClient(_Client[httpx.AsyncBaseTransport]):
 
     def _connect(self) -> None:
         self._connections = AsyncConnections(self._settings)
+        self._keys = AsyncKeySet(self._settings, self._connections)
 
     async def start(
         self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None
@@ -202,6 +218,10 @@ class AsyncTrackingClient(_Client[httpx.AsyncBaseTransport]):
 
     async def _start_one(self, package: object, run: Run) -> None:
         await self._connections.call(start_tracking.asyncio_detailed, self._start_query(**arguments(package)), run)
+
+    def webhook_verifier(self, *, tolerance: float = TOLERANCE) -> AsyncVerifier:
+        """Return a verifier as `TrackingClient.webhook_verifier` does: `await verifier.verify(headers, body)`."""
+        return AsyncVerifier(self._keys, tolerance=tolerance)
 
     async def aclose(self) -> None:
         """Close the connections. Closing twice is fine; a call after it is a ClientStateError."""

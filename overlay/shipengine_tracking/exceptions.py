@@ -5,15 +5,19 @@
     ├── ClientStateError (also RuntimeError)       closed, or used from another event loop
     ├── APIConnectionError                         no whole answer arrived: try later
     │   └── APITimeoutError (also TimeoutError)
-    └── APIError                                   an answer that is not the 204
-        ├── AuthenticationError     401            fix the key
-        ├── PermissionDeniedError   403
-        ├── AccountError            by code        fix the account
-        ├── CarrierError            by code        connect or change the carrier
-        ├── InvalidRequestError     other 4xx      fix the request
-        │   └── NotFoundError       404
-        ├── RateLimitError          429            wait `retry_after` seconds
-        └── ServerError             5xx            try later
+    ├── APIError                                   an answer that is not the 204
+    │   ├── AuthenticationError     401            fix the key
+    │   ├── PermissionDeniedError   403
+    │   ├── AccountError            by code        fix the account
+    │   ├── CarrierError            by code        connect or change the carrier
+    │   ├── InvalidRequestError     other 4xx      fix the request
+    │   │   └── NotFoundError       404
+    │   ├── RateLimitError          429            wait `retry_after` seconds
+    │   └── ServerError             5xx            try later
+    └── WebhookError                               answer the delivery with its `http_status`
+        ├── InvalidSignatureError                  401, or 404 without the signature's headers
+        ├── StaleTimestampError                    400
+        └── InvalidPayloadError                    400
 
 401, 429 and 5xx are decided by the status alone. For every other 4xx the first listed code in the body decides
 (`CODES`), else the status. 3xx, a 2xx that is not the 204, and 6xx to 9xx are plain `APIError`.
@@ -170,6 +174,32 @@ class ServerError(APIError):
     """5xx: ShipEngine, the carrier or a proxy cannot answer now. Try again later."""
 
 
+class WebhookError(ShipEngineError):
+    """A delivery to your webhook that is not to be acted on. Answer it with `http_status`."""
+
+    http_status = 400
+
+
+class InvalidSignatureError(WebhookError):
+    """ShipEngine has not signed it: 401. Where a header of the signature is missing, 404: the caller is a stranger."""
+
+    def __init__(self, message: str, http_status: int = 401):
+        super().__init__(message)
+        self.http_status = http_status
+
+
+class StaleTimestampError(WebhookError):
+    """It was signed too long ago, or in the future, or nobody can say when: 400."""
+
+
+class InvalidPayloadError(WebhookError):
+    """Its body is not a tracking update, or breaks the contract: 400. `body` keeps what arrived, as bytes."""
+
+    def __init__(self, message: str, body: bytes = b""):
+        super().__init__(message)
+        self.body = body
+
+
 _NO_ERROR = Error(error_source="", error_type="", error_code="", message="")
 
 _BY_CODE: dict[type[APIError] | None, str] = {
@@ -207,16 +237,6 @@ def exception_class(status_code: int, codes: list[str]) -> type[APIError]:
         by_status = _STATUSES.get(status_code, InvalidRequestError)
         return next((kind for code in codes if (kind := CODES.get(code))), by_status)
     return APIError
-
-
-def held_back(seconds: float | None, cause: RateLimitError | None) -> RateLimitError:
-    """Return the error of a call that was not sent, because an earlier answer asks all calls to wait."""
-    error = RateLimitError(429, cause.headers if cause else {}, cause.body if cause else b"")
-    error.retry_after, error.attempts = seconds, 0
-    wait = "" if seconds is None else f" for another {seconds:.0f} s"
-    error.args = (f"not sent: the account's calls are used up{wait}",)
-    error.__cause__ = cause
-    return error
 
 
 def _header_request_id(headers: Mapping[str, str]) -> str | None:

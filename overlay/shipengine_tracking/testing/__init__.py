@@ -8,7 +8,8 @@
 """
 
 from .answers import Answer, Request, Subscription, error
+from .deliveries import Delivery
 from .server import FakeShipEngine
 from .weather import RateLimit, Weather
 
-__all__ = ["Answer", "FakeShipEngine", "RateLimit", "Request", "Subscription", "Weather", "error"]
+__all__ = ["Answer", "Delivery", "FakeShipEngine", "RateLimit", "Request", "Subscription", "Weather", "error"]

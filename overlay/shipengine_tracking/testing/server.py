@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import socketserver
@@ -12,10 +13,13 @@ import uuid
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Self, cast
 
-from .answers import Answer, Request, Subscription, decide
+from .answers import Answer, Request, Subscription, decide, error
+from .deliveries import PAUSE, Delivery, Postman, Signer, update
 from .weather import RateLimit, Weather, too_many
 
 log = logging.getLogger(__name__)
@@ -30,6 +34,8 @@ class FakeShipEngine:
         port: The port to listen at; 0 takes any that is free.
         rate_limit: The account's rate limit; None does not limit.
         weather: Random trouble; None for none.
+        webhook_url: Where to deliver updates: each package that is subscribed goes `journey`'s way. None for nowhere.
+        webhook_pause: Seconds before an update that was not accepted is tried again; three tries in all.
 
     Attributes:
         url: Its address, for `base_url=`.
@@ -37,6 +43,8 @@ class FakeShipEngine:
         requests: Every request so far.
         subscriptions: Every subscription made so far, in order, repeats included.
         connections: How many connections have been opened to it so far.
+        journey: The status codes that are delivered for each subscribed package, in their order.
+        deliveries: Every update that has set out so far.
     """
 
     def __init__(
@@ -47,17 +55,24 @@ class FakeShipEngine:
         port: int = 0,
         rate_limit: RateLimit | None = None,
         weather: Weather | None = None,
+        webhook_url: str | None = None,
+        webhook_pause: float = PAUSE,
     ):
         self.api_key = api_key
         self.connected = dict(connected or {})
         self.rate_limit = rate_limit
         self.weather = weather
+        self.webhook_url = webhook_url
+        self.journey: tuple[str, ...] = ("IT", "DE")
+        self.deliveries: list[Delivery] = []
         self.requests: list[Request] = []
         self.subscriptions: list[Subscription] = []
         self.connections = 0
         self.ended = threading.Event()
         self._script: deque[Answer] = deque()
         self._lock = threading.Lock()
+        self._signer = Signer()
+        self._postman = Postman(self._signer, webhook_pause)
         self._server = _Server(("127.0.0.1", port), self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -67,12 +82,50 @@ class FakeShipEngine:
         with self._lock:
             self._script.extend(answers)
 
+    def deliver(
+        self, tracking_number: str, *, status_code: str = "IT", to: str | None = None, **data: object
+    ) -> Delivery:
+        """Deliver a signed update; return it after its first try. One that is not accepted is tried again later.
+
+        Args:
+            tracking_number: The package.
+            status_code: What has become of it: `IT` in transit, `DE` delivered, …
+            to: The URL; if None, `webhook_url`.
+            data: Members of the update's `data` that are to be as given.
+        """
+        url = to or self.webhook_url
+        if url is None:
+            raise ValueError("there is no URL to deliver to: pass to=… or set webhook_url")
+        carriers = {one.tracking_number: one.carrier_code for one in self.subscriptions}
+        document = update(tracking_number, carriers.get(tracking_number), status_code, self.url, datetime.now(UTC))
+        document["data"] |= data
+        delivery = Delivery(url, json.dumps(document).encode())
+        self.deliveries.append(delivery)
+        self._postman.deliver(delivery)
+        return delivery
+
+    def sign(self, body: bytes, timestamp: str) -> dict[str, str]:
+        """Return the headers of a delivery, signed with the present key, for bodies of your own."""
+        return self._signer.sign(body, timestamp)
+
+    def rotate_key(self, *, keep: bool = True) -> None:
+        """Sign with a new key from now on; `keep` the old one in `/jwks`, or not."""
+        self._signer.rotate(keep=keep)
+
+    def _travel(self, package: Subscription) -> None:
+        for status_code in self.journey:
+            if self.ended.is_set():
+                return
+            self.deliver(package.tracking_number, status_code=status_code)
+
     def answer(self, request: Request) -> Answer:
         """Record a request and return the answer to it."""
         with self._lock:
             self.requests.append(request)
             if self._script:
                 return self._script.popleft()
+            if (request.method, request.path) == ("GET", "/jwks"):
+                return self._public_keys()  # for anybody: no key is asked for
             passes, headers = self.rate_limit.count(time.monotonic()) if self.rate_limit else (True, {})
             if not passes:
                 return too_many(headers)
@@ -83,8 +136,16 @@ class FakeShipEngine:
             if isinstance(decision, Answer):
                 return decision
             self.subscriptions.append(decision)
+            if self.webhook_url is not None:
+                self._postman.later(partial(self._travel, decision))
             headers = {"x-shipengine-requestid": str(uuid.uuid4()), **headers}
             return Answer.of(204, headers=headers, delay=self.weather.delay if self.weather and trouble else 0.0)
+
+    def _public_keys(self) -> Answer:
+        try:
+            return Answer.of(200, self._signer.jwks())
+        except ImportError as missing:
+            return error(500, "unspecified", str(missing), error_type="system")
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -102,6 +163,7 @@ class FakeShipEngine:
                 self._thread.join()
             self._server.disconnect()
             self._server.server_close()
+            self._postman.end()
 
 
 class _Server(socketserver.TCPServer):

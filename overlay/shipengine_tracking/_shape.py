@@ -1,0 +1,94 @@
+"""Whether a document has the types that a generated model declares: the model itself believes what it reads. Pure."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, cast, get_args, get_origin, get_type_hints
+
+from attrs import NOTHING, fields, frozen, has
+
+from shipengine_tracking_generated import models
+
+_NAMES: dict[type, str] = {
+    bool: "true or false", str: "a string", int: "a whole number", float: "a number", list: "a list",
+    dict: "an object", NoneType: "null",
+}  # fmt: skip
+
+
+@frozen
+class _Member:
+    """What a model declares of a member."""
+
+    wanted: str  # its types in words
+    plain: frozenset[type]  # those that are right as they come
+    is_date: bool
+    codes: frozenset[str] = frozenset()  # those of the contract
+    model: type | None = None
+    item: type | None = None  # the model of a list's items
+
+
+def fit(document: object, model: type, path: str = "") -> None:
+    """See to it that the model can read a document, its types as the model declares them.
+
+    A date of another type becomes its JSON, for no date is a reason to lose the rest. A code in other capitals becomes
+    the contract's: ShipEngine has spelled its codes in several ways over the years.
+
+    Raises:
+        TypeError: The types are others; the text says where.
+    """
+    if not isinstance(document, dict):
+        raise TypeError(f"{path or 'it'} must be an object, not {_NAMES[type(document)]}")
+    given, (members, required) = cast("dict[str, Any]", document), _members(model)
+    for name, value in given.items():
+        member = members.get(name)
+        if member is not None and type(value) not in member.plain:
+            given[name] = _fitted(value, member, f"{path}.{name}" if path else name)
+    for name in required:
+        if name not in given:
+            raise TypeError(f"{path or 'it'} has no {name}")
+
+
+def _fitted(value: object, member: _Member, path: str) -> object:
+    if member.codes and isinstance(value, str):
+        return value if value in member.codes or value.upper() not in member.codes else value.upper()
+    if member.is_date:
+        return json.dumps(value)
+    if member.model is not None:
+        fit(value, member.model, path)
+        return value
+    if member.item is None or not isinstance(value, list):
+        raise TypeError(f"{path} must be {member.wanted}, not {_NAMES[type(value)]}")
+    items = cast("list[object]", value)
+    for index, item in enumerate(items):
+        fit(item, member.item, f"{path}[{index}]")
+    return items
+
+
+@cache
+def _members(model: type) -> tuple[dict[str, _Member], list[str]]:
+    hints, given = get_type_hints(model, localns=vars(models)), [field for field in fields(model) if field.init]
+    return (
+        {field.name: _member(hints[field.name]) for field in given},
+        [field.name for field in given if field.default is NOTHING],
+    )
+
+
+def _member(hint: Any) -> _Member:
+    kinds: set[Any] = set(get_args(hint) if isinstance(hint, UnionType) else (hint,))
+    lists = [get_args(kind)[0] for kind in kinds if get_origin(kind) is list]
+    classes = [kind for kind in kinds if isinstance(kind, type)]
+    codes = frozenset(code.value for kind in classes if issubclass(kind, Enum) for code in kind)
+    plain = kinds & _NAMES.keys() - ({str} if codes else set())
+    wanted = {get_origin(kind) or kind for kind in kinds}
+    return _Member(
+        " or ".join(name for kind, name in _NAMES.items() if kind in wanted),
+        frozenset(plain | {int} if float in plain else plain),
+        datetime in kinds,
+        codes,
+        next((kind for kind in classes if has(kind)), None),
+        next(iter(lists), None),
+    )

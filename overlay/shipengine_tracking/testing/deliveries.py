@@ -1,0 +1,190 @@
+"""The fake's webhooks: tracking updates in the API's shape, signed and delivered as the API does."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from attrs import define, field
+
+from .._signature import KEY_ID, SIGNATURE, TIMESTAMP, cryptography_missing
+
+# The vendor's rule: three tries, two hours apart, and then the update is dropped.
+TRIES, PAUSE = 3, 7200.0
+TIMEOUT = 10.0
+
+_WORDS = {
+    "UN": "Unknown", "AC": "Accepted", "IT": "In Transit", "DE": "Delivered", "EX": "Exception",
+    "AT": "Delivery Attempt", "NY": "Not Yet In System", "SP": "Delivered To Collection Location",
+}  # fmt: skip
+
+
+def update(tracking_number: str, carrier_code: str | None, status_code: str, url: str, now: datetime) -> dict[str, Any]:
+    """Return an update as the API words it: with a `null` for all that it does not know, dates in several forms."""
+    moment = now.astimezone(UTC)
+    description = _WORDS.get(status_code.upper())
+    event: dict[str, Any] = {
+        "occurred_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "carrier_occurred_at": moment.strftime("%Y-%m-%dT%H:%M:%S"),
+        "description": description,
+        "city_locality": "AUSTIN",
+        "state_province": "TX",
+        "postal_code": "78701",
+        "country_code": "US",
+        "company_name": "",
+        "signer": "",
+        "event_code": status_code,
+        "status_code": status_code,
+        "status_description": description,
+        "latitude": None,
+        "longitude": None,
+    }
+    carrier = "usps" if carrier_code == "stamps_com" else carrier_code  # as it comes back
+    data = {
+        "tracking_number": tracking_number,
+        "tracking_url": None,
+        "status_code": status_code,
+        "status_detail_code": None,
+        "status_description": description,
+        "carrier_code": carrier,
+        "carrier_id": None,
+        "ship_date": moment.strftime("%Y-%m-%dT00:00:00"),
+        "estimated_delivery_date": None,
+        "actual_delivery_date": moment.strftime("%Y-%m-%dT%H:%M:%S.%f0Z") if status_code.upper() == "DE" else None,
+        "exception_description": None,
+        "events": [event],
+    }
+    resource = f"{url}/v1/tracking?carrier_code={carrier}&tracking_number={tracking_number}"
+    return {"resource_url": resource, "resource_type": "API_TRACK", "data": data}
+
+
+@define(eq=False)
+class Delivery:
+    """An update on its way to a webhook.
+
+    Attributes:
+        url: Where it goes.
+        body: What is sent.
+        headers: The headers of the last try; each try is signed anew.
+        statuses: How each try has ended: the status of the answer, or the name of the network's failure.
+    """
+
+    url: str
+    body: bytes
+    headers: dict[str, str] = field(factory=dict[str, str], repr=False)
+    statuses: list[int | str] = field(factory=list[int | str])
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the receiver has taken it."""
+        return bool(self.statuses) and str(self.statuses[-1]).startswith("2")
+
+
+class Signer:
+    """The fake's private keys, made when they are first needed, and its public ones."""
+
+    def __init__(self) -> None:
+        self._private: Any = None
+        self._key_id = ""
+        self._public: list[dict[str, str]] = []
+        self._lock = threading.Lock()
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """Return the public keys. As in the API's set, one is of another kind."""
+        self._private_key()
+        return {"keys": list(self._public)}
+
+    def rotate(self, *, keep: bool = True) -> None:
+        """Sign with a new key from now on; `keep` the old ones in the public set, or not."""
+        with self._lock:
+            if not keep:
+                self._public.clear()
+            self._make_keys()
+
+    def sign(self, body: bytes, timestamp: str) -> dict[str, str]:
+        """Return the three headers of a delivery."""
+        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+        from cryptography.hazmat.primitives.hashes import SHA256
+
+        key, key_id = self._private_key()
+        signature = key.sign(timestamp.encode() + b"." + body, PKCS1v15(), SHA256())
+        return {KEY_ID: key_id, SIGNATURE: base64.b64encode(signature).decode(), TIMESTAMP: timestamp}
+
+    def _private_key(self) -> tuple[Any, str]:
+        with self._lock:
+            if self._private is None:
+                self._make_keys()
+            return self._private, self._key_id
+
+    def _make_keys(self) -> None:
+        try:
+            from cryptography.hazmat.primitives.asymmetric import ec, rsa
+        except ImportError as error:
+            raise cryptography_missing() from error
+        self._private, self._key_id = rsa.generate_private_key(65537, 2048), str(uuid.uuid4())
+        numbers = self._private.public_key().public_numbers()
+        point = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
+        self._public += (
+            {
+                "kty": "EC",
+                "use": "sig",
+                "kid": str(uuid.uuid4()),
+                "crv": "P-256",
+                "x": _word(point.x),
+                "y": _word(point.y),
+            },
+            {"kty": "RSA", "use": "sig", "kid": self._key_id, "n": _word(numbers.n), "e": _word(numbers.e)},
+        )
+
+
+class Postman:
+    """Delivers updates, and tries again later what was not accepted."""
+
+    def __init__(self, signer: Signer, pause: float):
+        self._signer = signer
+        self._pause = pause
+        self._ended = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Try now, once; other tries come by themselves."""
+        if not self._try(delivery):
+            self.later(lambda: self._try_again(delivery))
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Do something in the background."""
+        thread = threading.Thread(target=work, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def end(self) -> None:
+        """Try nothing more."""
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _try_again(self, delivery: Delivery) -> None:
+        for _ in range(TRIES - 1):
+            if self._ended.wait(self._pause) or self._try(delivery):
+                return
+
+    def _try(self, delivery: Delivery) -> bool:
+        timestamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        delivery.headers = {"Content-Type": "application/json", **self._signer.sign(delivery.body, timestamp)}
+        try:
+            with httpx.Client(trust_env=False, timeout=TIMEOUT) as client:
+                answer = client.post(delivery.url, content=delivery.body, headers=delivery.headers)
+                delivery.statuses.append(answer.status_code)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            delivery.statuses.append(type(error).__name__)
+        return delivery.is_accepted
+
+
+def _word(number: int) -> str:
+    data = number.to_bytes((number.bit_length() + 7) // 8)
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

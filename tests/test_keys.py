@@ -1,0 +1,312 @@
+"""The public keys, over real sockets: fetched when they are needed, and no oftener."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from conftest import PACKAGE
+from leaks import found
+from shipengine_tracking import (
+    APIConnectionError,
+    APIError,
+    AsyncTrackingClient,
+    ClientStateError,
+    InvalidArgumentError,
+    InvalidSignatureError,
+    ServerError,
+    ShipEngineError,
+    TrackingClient,
+    keys,
+)
+from shipengine_tracking.testing import Answer, FakeShipEngine
+from shipengine_tracking.webhooks import TrackingEvent
+
+BODY = b'{"resource_type": "API_TRACK", "data": {"tracking_number": "1Z"}}'
+KEY_ID = "x-shipengine-rsa-sha256-key-id"
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+class Receiver:
+    """Verifies deliveries with one client, sync or async, in one event loop."""
+
+    def __init__(self, kind: str, fake: FakeShipEngine, **settings: Any):
+        settings = {"api_key": fake.api_key, "base_url": fake.url, "on_behalf_of": "se-1", **settings}
+        self._fake = fake
+        self._runner = asyncio.Runner()
+        if kind == "sync":
+            self._client: TrackingClient | AsyncTrackingClient = TrackingClient(**settings)
+        else:
+            self._client = AsyncTrackingClient(**settings)
+
+    def verify(self, headers: dict[str, str] | None = None, **options: float) -> TrackingEvent | ShipEngineError:
+        headers = self._fake.sign(BODY, now()) if headers is None else headers
+        try:
+            if isinstance(self._client, TrackingClient):
+                return self._client.webhook_verifier(**options).verify(headers, BODY)
+            return self._runner.run(self._client.webhook_verifier(**options).verify(headers, BODY))
+        except ShipEngineError as error:
+            return error
+
+    def close(self) -> None:
+        if isinstance(self._client, TrackingClient):
+            self._client.close()
+        else:
+            self._runner.run(self._client.aclose())
+
+    def end(self) -> None:
+        self.close()
+        self._runner.close()
+
+
+Open = Callable[..., Receiver]
+
+
+@pytest.fixture(params=["sync", "async"])
+def receiver(request: pytest.FixtureRequest) -> Iterator[Open]:
+    opened: list[Receiver] = []
+
+    def open_one(fake: FakeShipEngine, **settings: Any) -> Receiver:
+        opened.append(Receiver(request.param, fake, **settings))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.end()
+
+
+@pytest.fixture
+def hours(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let time pass."""
+    passed = 0.0
+
+    def let_pass(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+
+    monkeypatch.setattr(keys, "clock", lambda: time.monotonic() + passed)
+    return let_pass
+
+
+def fetches(fake: FakeShipEngine) -> int:
+    return sum(request.path == "/jwks" for request in fake.requests)
+
+
+def test_one_fetch_for_many_deliveries(fake: FakeShipEngine, receiver: Open) -> None:
+    own = receiver(fake)
+    for _ in range(3):
+        assert isinstance(own.verify(), TrackingEvent)
+    (request,) = fake.requests
+    assert (request.method, request.target, request.body) == ("GET", "/jwks", b"")
+    assert not {"api-key", "authorization", "on-behalf-of", "cookie"} & {name.lower() for name in request.headers}
+    assert not any(fake.api_key in value for value in request.headers.values())
+
+
+def test_what_cannot_be_genuine_fetches_nothing(fake: FakeShipEngine, receiver: Open) -> None:
+    own = receiver(fake)
+    assert isinstance(own.verify({}), InvalidSignatureError)
+    old = {**fake.sign(BODY, "2020-01-01T00:00:00Z")}
+    assert isinstance(own.verify(old), ShipEngineError)
+    assert fetches(fake) == 0
+    assert isinstance(own.verify(old, tolerance=86_400), ShipEngineError)
+
+
+def test_a_tolerance_is_checked(fake: FakeShipEngine, receiver: Open) -> None:
+    with pytest.raises(InvalidArgumentError, match="tolerance"):
+        raise_it(receiver(fake).verify(tolerance=-1))
+
+
+def raise_it(error: object) -> None:
+    assert isinstance(error, BaseException)
+    raise error
+
+
+def test_a_new_key_is_fetched(fake: FakeShipEngine, receiver: Open, hours: Callable[[float], None]) -> None:
+    own = receiver(fake)
+    old = fake.sign(BODY, now())
+    assert isinstance(own.verify(), TrackingEvent)
+    fake.rotate_key()
+    hours(61)
+    assert isinstance(own.verify(), TrackingEvent)
+    assert isinstance(own.verify(old), TrackingEvent)
+    assert fetches(fake) == 2
+
+
+def test_strangers_cannot_make_it_fetch(fake: FakeShipEngine, receiver: Open, hours: Callable[[float], None]) -> None:
+    own = receiver(fake)
+    for minute in range(3):
+        for number in range(20):
+            refused = own.verify({**fake.sign(BODY, now()), KEY_ID: f"made up {minute} {number}"})
+            assert isinstance(refused, InvalidSignatureError)
+        assert isinstance(own.verify(), TrackingEvent)
+        assert fetches(fake) == minute + 1
+        hours(60)
+
+
+def test_a_withdrawn_key_is_not_believed_for_ever(
+    fake: FakeShipEngine, receiver: Open, hours: Callable[[float], None]
+) -> None:
+    own = receiver(fake)
+    old = fake.sign(BODY, now())
+    assert isinstance(own.verify(old), TrackingEvent)
+    fake.rotate_key(keep=False)
+    hours(3600)
+    assert isinstance(own.verify(old), TrackingEvent)
+    assert fetches(fake) == 1
+    hours(24 * 3600)
+    ended = own.verify(old)
+    if isinstance(ended, TrackingEvent):  # an event loop fetches meanwhile, and nobody waits for it
+        own._runner.run(asyncio.sleep(0.3))
+        ended = own.verify(old)
+    assert isinstance(ended, InvalidSignatureError)
+    assert fetches(fake) == 2
+
+
+BAD = [
+    Answer.of(503, "<html>Bad gateway</html>"),
+    Answer.of(204),
+    Answer.of(200, "<html>Welcome to our hotel</html>"),
+    Answer.of(200, {"keys": None}),
+    Answer.of(200, []),
+    Answer.of(200, b"\xff"),
+    Answer.of(200, {"keys": ["x" * 1_100_000]}),
+    Answer.of(302, headers={"Location": "http://127.0.0.1:1/"}),
+    Answer.of(429, {"request_id": "a", "errors": []}, {"Retry-After": "1"}),
+    Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", "close"),
+    Answer(b"", "reset"),
+]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=range(len(BAD)))
+def test_a_fetch_that_fails(bad: Answer, fake: FakeShipEngine, receiver: Open, hours: Callable[[float], None]) -> None:
+    own = receiver(fake)
+    fake.script(bad)
+    for _ in range(2):  # nobody can tell, now and for a minute
+        ended = own.verify()
+        assert isinstance(ended, APIError | APIConnectionError)
+        assert any("/jwks" in note for note in ended.__notes__)
+    assert fetches(fake) == 1
+    hours(60)
+    assert isinstance(own.verify(), TrackingEvent)
+    fake.rotate_key()
+    fake.script(bad)
+    hours(60)
+    old = fake.sign(BODY, now())
+    assert isinstance(own.verify(old), APIError | APIConnectionError)
+    assert fetches(fake) == 3
+
+
+def test_keys_are_kept_when_a_fetch_fails(fake: FakeShipEngine, receiver: Open, hours: Callable[[float], None]) -> None:
+    own = receiver(fake)
+    known = fake.sign(BODY, now())
+    assert isinstance(own.verify(known), TrackingEvent)
+    for _ in range(3):
+        hours(25 * 3600)
+        fake.script(Answer.of(500))
+        assert isinstance(own.verify(known, tolerance=86_400), TrackingEvent)
+        own._runner.run(asyncio.sleep(0.1))
+    assert fetches(fake) == 4
+
+
+def test_a_fetch_has_a_deadline(fake: FakeShipEngine, receiver: Open) -> None:
+    own = receiver(fake, timeout=0.2, deadline=0.3)
+    fake.script(Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", "hang"))
+    began = time.monotonic()
+    assert isinstance(own.verify(), APIConnectionError)
+    assert time.monotonic() - began < 3
+
+
+def test_a_closed_client(fake: FakeShipEngine, receiver: Open) -> None:
+    own = receiver(fake)
+    known = fake.sign(BODY, now())
+    assert isinstance(own.verify(known), TrackingEvent)
+    own.close()
+    assert isinstance(own.verify(known), TrackingEvent)  # which takes no network
+    assert isinstance(receiver_of_closed(own, fake), InvalidSignatureError)
+
+
+def receiver_of_closed(own: Receiver, fake: FakeShipEngine) -> object:
+    return own.verify({**fake.sign(BODY, now()), KEY_ID: "unknown"})
+
+
+def test_a_client_closed_before_the_first(fake: FakeShipEngine, receiver: Open) -> None:
+    own = receiver(fake)
+    own.close()
+    assert isinstance(own.verify(), ClientStateError)
+    assert fake.requests == []
+
+
+def test_through_a_transport_of_the_callers(fake: FakeShipEngine) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/jwks"
+        assert "api-key" not in request.headers
+        return httpx.Response(500)
+
+    with TrackingClient(fake.api_key, transport=httpx.MockTransport(refuse)) as client:
+        with pytest.raises(ServerError) as caught:
+            client.webhook_verifier().verify(fake.sign(BODY, now()), BODY)
+        assert not found(caught.value, fake.api_key)
+
+    async def ask() -> None:
+        async with AsyncTrackingClient(fake.api_key, transport=httpx.MockTransport(refuse)) as client:
+            with pytest.raises(ServerError):
+                await client.webhook_verifier().verify(fake.sign(BODY, now()), BODY)
+
+    asyncio.run(ask())
+
+
+def test_threads_wait_for_one_fetch(fake: FakeShipEngine) -> None:
+    headers = fake.sign(BODY, now())
+    with TrackingClient(fake.api_key, base_url=fake.url) as client, ThreadPoolExecutor(20) as crew:
+        verify = client.webhook_verifier().verify
+        events = list(crew.map(lambda _: verify(headers, BODY), range(100)))
+    assert len(events) == 100
+    assert fetches(fake) == 1
+
+
+def test_tasks_wait_for_one_fetch_and_one_who_leaves_does_not_end_it(fake: FakeShipEngine) -> None:
+    headers = fake.sign(BODY, now())
+    fake.script(Answer.of(200, fake._signer.jwks(), delay=0.2))
+
+    async def ask() -> list[TrackingEvent]:
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
+            verify = client.webhook_verifier().verify
+            first = asyncio.create_task(verify(headers, BODY))
+            await asyncio.sleep(0.05)
+            first.cancel()
+            events = await asyncio.gather(*(verify(headers, BODY) for _ in range(50)))
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            return events
+
+    assert len(asyncio.run(ask())) == 50
+    assert fetches(fake) == 1
+
+
+def test_another_event_loop(fake: FakeShipEngine) -> None:
+    client = AsyncTrackingClient(fake.api_key, base_url=fake.url)
+
+    async def start() -> None:
+        await client.start(**PACKAGE)
+
+    async def verify() -> None:
+        with pytest.raises(ClientStateError):
+            await client.webhook_verifier().verify(fake.sign(BODY, now()), BODY)
+
+    runner = asyncio.Runner()
+    runner.run(start())
+    threading.Thread(target=asyncio.run, args=(verify(),)).run()
+    runner.run(client.aclose())
+    runner.close()
+    assert fetches(fake) == 0
