@@ -317,8 +317,8 @@ def test_a_document_is_read_as_yaml_1_2_without_dates(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        (VERSION, "openapi: 3.0.3\n", "#/openapi: '3.0.3' does not match"),
-        ("paths:\n", "paths: [1]\nx-paths:\n", "#/paths: [1] is not of type 'object'"),
+        (VERSION, "openapi: 3.0.3\n", '#/openapi: "3.0.3" does not match'),
+        ("paths:\n", "paths: [1]\nx-paths:\n", '#/paths: [1] is not of type "object"'),
         ("maxLength: 25", "default: 5", "#/components/parameters/carrier_id/schema: 5 is not of type 'string'"),
         (
             "parameters/carrier_id'",
@@ -344,7 +344,7 @@ def test_a_problem_comes_with_its_place(tmp_path: Path, old: str, new: str, prob
     ("old", "new", "message"),
     [
         (VERSION, "openapi: [\n", ":3: not valid YAML: while parsing a flow sequence"),
-        (VERSION, "", ": #: 'openapi' is a required property"),
+        (VERSION, "", ': #: "openapi" is a required property'),
         (VALUE, VALUE + VALUE, ': #/components/schemas/KnownErrorSource/enum/2: duplicate enum value "order_source"'),
         (VALUE, VALUE + VALUE.upper(), ": the generator refuses it:\n  ValueError: Duplicate key ORDER_SOURCE in enum"),
         (

@@ -90,7 +90,7 @@ def test_a_genuine_delivery() -> None:
     assert event.data.tracking_number == DOCUMENT["data"]["tracking_number"]
 
 
-@pytest.mark.parametrize("name", EXAMPLES.keys() & {"in_transit", "delivered", "exception"})
+@pytest.mark.parametrize("name", ["in_transit", "delivered", "exception"])
 def test_the_examples_of_the_spec(name: str) -> None:
     body = json.dumps(EXAMPLES[name]["value"], default=str).encode()
     assert verifier().verify(signed(body), body).resource_type == "API_TRACK"
