@@ -17,7 +17,7 @@ demo: .venv/installed ## start tracking a package: against the built-in fake ser
 	@$(BIN)/python scripts/demo.py
 
 test: .venv/developed ## run the tests
-	@$(BIN)/python -m pytest -m 'not slow'
+	@$(BIN)/python -m pytest -m 'not slow' --numprocesses auto --dist loadgroup
 
 test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a browser, wheels
 	@$(BIN)/python -m pytest -m slow

@@ -99,6 +99,7 @@ def test_each_gate_fails_by_itself(figures: tuple[float, ...], checks: dict[str,
     assert all(name.startswith(start) for name, start in zip(fell, failing, strict=True)), fell
 
 
+@pytest.mark.slow
 def test_in_small() -> None:
     ways = (OURS, SHARED, EACH)
     plan = [

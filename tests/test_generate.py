@@ -138,6 +138,9 @@ def processes_of(root: Path) -> list[str]:
     return [line for line in listing.splitlines() if str(root) in line]
 
 
+pytestmark = pytest.mark.xdist_group("generate")  # in one process, which runs the generator once for all of them
+
+
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tree that the spec of this checkout gives."""
@@ -195,6 +198,7 @@ def test_nothing_is_left_in_build(fresh: Path) -> None:
     assert not (fresh.parent / "build").exists()
 
 
+@pytest.mark.slow
 def test_the_check_passes_on_a_hostile_machine(tmp_path: Path, house: House) -> None:
     home = tmp_path / "home"
     for folder in ("ruff", "git"):
@@ -236,6 +240,7 @@ def test_the_check_passes_on_a_hostile_machine(tmp_path: Path, house: House) -> 
     assert seen(house.root) == before
 
 
+@pytest.mark.slow
 def test_check_names_every_difference_and_changes_nothing(house: House) -> None:
     house.edit_spec(VALUE, VALUE + VALUE.replace("order_source", "moon"))
     package = house.root / PACKAGE
@@ -269,6 +274,7 @@ def test_check_names_every_difference_and_changes_nothing(house: House) -> None:
     assert seen(house.root) == before
 
 
+@pytest.mark.slow
 def test_git_sees_what_the_spec_has_changed_and_nothing_else(house: House) -> None:
     def git(*arguments: str) -> str:
         identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
@@ -346,11 +352,17 @@ def test_a_problem_comes_with_its_place(tmp_path: Path, old: str, new: str, prob
         (VERSION, "openapi: [\n", ":3: not valid YAML: while parsing a flow sequence"),
         (VERSION, "", ': #: "openapi" is a required property'),
         (VALUE, VALUE + VALUE, ': #/components/schemas/KnownErrorSource/enum/2: duplicate enum value "order_source"'),
-        (VALUE, VALUE + VALUE.upper(), ": the generator refuses it:\n  ValueError: Duplicate key ORDER_SOURCE in enum"),
-        (
+        pytest.param(
+            VALUE,
+            VALUE + VALUE.upper(),
+            ": the generator refuses it:\n  ValueError: Duplicate key ORDER_SOURCE in enum",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
             STARTED,
             STARTED + PDF,
             ": the generator refuses it:\n  WARNING parsing POST /v1/tracking/start within tracking",
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["not YAML", "not OpenAPI", "duplicate", "crash", "warning"],
@@ -377,6 +389,7 @@ def test_the_pinned_ruff_or_none(house: House, own_tools: Path, script: str | No
     assert seen(house.root) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_leaves_everything_as_it_was(house: House, slow_ruff: Path, number: signal.Signals) -> None:
     (house.root / CLIENT).write_text("# old\n")
@@ -392,6 +405,7 @@ def test_a_stopped_run_leaves_everything_as_it_was(house: House, slow_ruff: Path
     wait_for(lambda: not processes_of(slow_ruff.parent))
 
 
+@pytest.mark.slow
 def test_a_run_waits_for_the_one_before_it(house: House, slow_ruff: Path) -> None:
     words = house.root / "build" / "generate" / "words"  # a run deletes the last one's before anything else
     first = house.start()
@@ -410,6 +424,7 @@ def test_a_run_waits_for_the_one_before_it(house: House, slow_ruff: Path) -> Non
     assert ended(second)[0] == 128 + signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_the_old_tree_and_the_next_one_clears_up(house: House, fresh: Path) -> None:
     (house.root / CLIENT).write_text("# old\n")
     old = seen(house.root / "generated")

@@ -327,6 +327,7 @@ def spec_diff(house: Path, base: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=house, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_breaking_change_fails_until_the_changelog_names_it(scratch: Path) -> None:
     sentence = f"{START}: query parameter carrier_id is gone"
     said = spec_diff(scratch, "HEAD")
@@ -337,6 +338,7 @@ def test_a_breaking_change_fails_until_the_changelog_names_it(scratch: Path) -> 
     assert spec_diff(scratch, "HEAD").returncode == 0
 
 
+@pytest.mark.slow
 def test_no_change_passes_and_an_unknown_base_is_said(scratch: Path) -> None:
     subprocess.run(["git", "checkout", "-q", "--", "spec"], cwd=scratch, check=True)
     assert spec_diff(scratch, "HEAD").stdout == "0 changes of the spec since HEAD\n"

@@ -6,6 +6,7 @@ every operation, and no answer that the parser would choke on can reach it.
 
 from __future__ import annotations
 
+import ssl
 import zlib
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -80,7 +81,7 @@ class Seam:
         }
         if transport is None:
             with _environment_in_order():
-                self._options["verify"] = httpx.create_ssl_context()  # once for all clients: it takes 15 ms
+                self._options["verify"] = _ssl_context(settings.base_url)  # once for all clients
 
     def client(self, kind: Callable[..., _C], on_response: Callable[..., object]) -> _C:
         """Return a stock httpx client for one connection."""
@@ -128,6 +129,11 @@ class Seam:
         headers = self._key.redact_headers(response.headers)
         message = f"the answer of {self._host} broke off after its status {response.status_code} ({reason})"
         return kind(message, status_code=response.status_code, headers=headers)
+
+
+def _ssl_context(base_url: str) -> ssl.SSLContext:
+    # To load the authorities takes 15 ms and more; http, which is for loopback only, can do with trusting nobody.
+    return httpx.create_ssl_context() if base_url.startswith("https") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @contextmanager

@@ -7,10 +7,11 @@ import threading
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import httpx
-from attrs import define, field
+from attrs import define, field, frozen
 
 from .._signature import KEY_ID, SIGNATURE, TIMESTAMP, cryptography_missing
 
@@ -85,61 +86,61 @@ class Delivery:
         return bool(self.statuses) and str(self.statuses[-1]).startswith("2")
 
 
+@frozen
+class _Pair:
+    """A private key, and what `/jwks` shows of it: as in the API's set, with a key of another kind beside it."""
+
+    private: Any
+    key_id: str
+    public: list[dict[str, str]]
+
+
+def _new_pair() -> _Pair:
+    try:
+        from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    except ImportError as error:
+        raise cryptography_missing() from error
+    private, key_id = rsa.generate_private_key(65537, 2048), str(uuid.uuid4())
+    numbers = private.public_key().public_numbers()
+    point = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
+    curve = {"kty": "EC", "kid": str(uuid.uuid4()), "crv": "P-256", "x": _word(point.x), "y": _word(point.y)}
+    return _Pair(private, key_id, [curve, {"kty": "RSA", "kid": key_id, "n": _word(numbers.n), "e": _word(numbers.e)}])
+
+
+_first_pair = cache(_new_pair)  # shared by all fakes of a process, for it takes 100 ms and more
+
+
 class Signer:
-    """The fake's private keys, made when they are first needed, and its public ones."""
+    """The fake's keys. The first are made when they are needed."""
 
     def __init__(self) -> None:
-        self._private: Any = None
-        self._key_id = ""
-        self._public: list[dict[str, str]] = []
+        self._pairs: list[_Pair] = []
         self._lock = threading.Lock()
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """Return the public keys. As in the API's set, one is of another kind."""
-        self._private_key()
-        return {"keys": list(self._public)}
+        """Return the public keys."""
+        self._last()
+        return {"keys": [{**key, "use": "sig"} for pair in self._pairs for key in pair.public]}
 
     def rotate(self, *, keep: bool = True) -> None:
         """Sign with a new key from now on; `keep` the old ones in the public set, or not."""
-        with self._lock:
-            if not keep:
-                self._public.clear()
-            self._make_keys()
+        self._last()
+        self._pairs = [*(self._pairs if keep else ()), _new_pair()]
 
     def sign(self, body: bytes, timestamp: str) -> dict[str, str]:
         """Return the three headers of a delivery."""
+        pair = self._last()
         from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
         from cryptography.hazmat.primitives.hashes import SHA256
 
-        key, key_id = self._private_key()
-        signature = key.sign(timestamp.encode() + b"." + body, PKCS1v15(), SHA256())
-        return {KEY_ID: key_id, SIGNATURE: base64.b64encode(signature).decode(), TIMESTAMP: timestamp}
+        signature = pair.private.sign(timestamp.encode() + b"." + body, PKCS1v15(), SHA256())
+        return {KEY_ID: pair.key_id, SIGNATURE: base64.b64encode(signature).decode(), TIMESTAMP: timestamp}
 
-    def _private_key(self) -> tuple[Any, str]:
+    def _last(self) -> _Pair:
         with self._lock:
-            if self._private is None:
-                self._make_keys()
-            return self._private, self._key_id
-
-    def _make_keys(self) -> None:
-        try:
-            from cryptography.hazmat.primitives.asymmetric import ec, rsa
-        except ImportError as error:
-            raise cryptography_missing() from error
-        self._private, self._key_id = rsa.generate_private_key(65537, 2048), str(uuid.uuid4())
-        numbers = self._private.public_key().public_numbers()
-        point = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
-        self._public += (
-            {
-                "kty": "EC",
-                "use": "sig",
-                "kid": str(uuid.uuid4()),
-                "crv": "P-256",
-                "x": _word(point.x),
-                "y": _word(point.y),
-            },
-            {"kty": "RSA", "use": "sig", "kid": self._key_id, "n": _word(numbers.n), "e": _word(numbers.e)},
-        )
+            if not self._pairs:
+                self._pairs = [_first_pair()]
+            return self._pairs[-1]
 
 
 class Postman:
