@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,7 +15,6 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import PACKAGE
 from leaks import found
 from shipengine_tracking import (
     APIConnectionError,
@@ -58,6 +59,16 @@ class Receiver:
             return self._runner.run(self._client.webhook_verifier(**options).verify(headers, BODY))
         except ShipEngineError as error:
             return error
+
+    def keys_kept(self) -> int:
+        return len(self._client._keys._known._keys._found)
+
+    def settle(self, fake: FakeShipEngine, count: int) -> None:
+        """Wait for a fetch that nobody waits for."""
+        deadline = time.monotonic() + 10
+        while fetches(fake) < count and time.monotonic() < deadline:
+            self._runner.run(asyncio.sleep(0.01))
+        self._runner.run(asyncio.sleep(0.1))
 
     def close(self) -> None:
         if isinstance(self._client, TrackingClient):
@@ -145,13 +156,18 @@ def test_a_new_key_is_fetched(fake: FakeShipEngine, receiver: Open, hours: Calla
 
 def test_strangers_cannot_make_it_fetch(fake: FakeShipEngine, receiver: Open, hours: Callable[[float], None]) -> None:
     own = receiver(fake)
-    for minute in range(3):
+    assert isinstance(own.verify(), TrackingEvent)
+    hours(59)
+    assert isinstance(own.verify({**fake.sign(BODY, now()), KEY_ID: "made up"}), InvalidSignatureError)
+    assert fetches(fake) == 1
+    for minute in range(1, 4):
+        hours(60)
         for number in range(20):
             refused = own.verify({**fake.sign(BODY, now()), KEY_ID: f"made up {minute} {number}"})
             assert isinstance(refused, InvalidSignatureError)
         assert isinstance(own.verify(), TrackingEvent)
         assert fetches(fake) == minute + 1
-        hours(60)
+    assert own.keys_kept() == 1
 
 
 def test_a_withdrawn_key_is_not_believed_for_ever(
@@ -161,15 +177,29 @@ def test_a_withdrawn_key_is_not_believed_for_ever(
     old = fake.sign(BODY, now())
     assert isinstance(own.verify(old), TrackingEvent)
     fake.rotate_key(keep=False)
-    hours(3600)
+    hours(24 * 3600 - 10)
     assert isinstance(own.verify(old), TrackingEvent)
     assert fetches(fake) == 1
+    hours(20)
+    assert isinstance(own.verify(old), TrackingEvent)  # nobody waits while the set is fetched anew
+    own.settle(fake, 2)
+    assert isinstance(own.verify(old), InvalidSignatureError)
+    assert fetches(fake) == 2
+
+
+def test_a_delivery_with_a_known_key_waits_for_no_fetch(
+    fake: FakeShipEngine, receiver: Open, hours: Callable[[float], None]
+) -> None:
+    own = receiver(fake)
+    known = fake.sign(BODY, now())
+    assert isinstance(own.verify(known), TrackingEvent)
     hours(24 * 3600)
-    ended = own.verify(old)
-    if isinstance(ended, TrackingEvent):  # an event loop fetches meanwhile, and nobody waits for it
-        own._runner.run(asyncio.sleep(0.3))
-        ended = own.verify(old)
-    assert isinstance(ended, InvalidSignatureError)
+    fake.script(Answer(b"", "hang"))
+    for _ in range(5):
+        began = time.monotonic()
+        assert isinstance(own.verify(known), TrackingEvent)
+        assert time.monotonic() - began < 1
+    own.settle(fake, 2)
     assert fetches(fake) == 2
 
 
@@ -195,7 +225,8 @@ def test_a_fetch_that_fails(bad: Answer, fake: FakeShipEngine, receiver: Open, h
     for _ in range(2):  # nobody can tell, now and for a minute
         ended = own.verify()
         assert isinstance(ended, APIError | APIConnectionError)
-        assert any("/jwks" in note for note in ended.__notes__)
+        assert [note for note in ended.__notes__ if "/jwks" in note] == ended.__notes__
+        ended.add_note("of this delivery")
     assert fetches(fake) == 1
     hours(60)
     assert isinstance(own.verify(), TrackingEvent)
@@ -210,12 +241,14 @@ def test_a_fetch_that_fails(bad: Answer, fake: FakeShipEngine, receiver: Open, h
 def test_keys_are_kept_when_a_fetch_fails(fake: FakeShipEngine, receiver: Open, hours: Callable[[float], None]) -> None:
     own = receiver(fake)
     known = fake.sign(BODY, now())
-    assert isinstance(own.verify(known), TrackingEvent)
-    for _ in range(3):
-        hours(25 * 3600)
+    for count in range(1, 4):
+        assert isinstance(own.verify(known), TrackingEvent)
+        own.settle(fake, count)
         fake.script(Answer.of(500))
-        assert isinstance(own.verify(known, tolerance=86_400), TrackingEvent)
-        own._runner.run(asyncio.sleep(0.1))
+        hours(25 * 3600)
+    assert isinstance(own.verify(known), TrackingEvent)
+    own.settle(fake, 4)
+    assert isinstance(own.verify(known), TrackingEvent)
     assert fetches(fake) == 4
 
 
@@ -294,19 +327,67 @@ def test_tasks_wait_for_one_fetch_and_one_who_leaves_does_not_end_it(fake: FakeS
     assert fetches(fake) == 1
 
 
-def test_another_event_loop(fake: FakeShipEngine) -> None:
+def test_one_event_loop_after_the_other(fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a function in a cloud does, which runs a loop for each delivery."""
     client = AsyncTrackingClient(fake.api_key, base_url=fake.url)
+    verify = client.webhook_verifier().verify
+    for day in range(3):
+        monkeypatch.setattr(keys, "clock", lambda day=day: time.monotonic() + day * 90_000)
+        assert asyncio.run(verify(fake.sign(BODY, now()), BODY))
+        fake.rotate_key(keep=False)
+    asyncio.run(client.aclose())
 
-    async def start() -> None:
-        await client.start(**PACKAGE)
 
-    async def verify() -> None:
-        with pytest.raises(ClientStateError):
-            await client.webhook_verifier().verify(fake.sign(BODY, now()), BODY)
+def test_a_fetch_that_is_cancelled_leaves_nothing_behind(fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
+            verify = client.webhook_verifier().verify
+            await verify(fake.sign(BODY, now()), BODY)
+            monkeypatch.setattr(keys, "clock", lambda: time.monotonic() + 90_000)
+            await verify(fake.sign(BODY, now()), BODY)
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+            fake.rotate_key()
+            monkeypatch.setattr(keys, "clock", lambda: time.monotonic() + 91_000)
+            await verify(fake.sign(BODY, now()), BODY)
 
-    runner = asyncio.Runner()
-    runner.run(start())
-    threading.Thread(target=asyncio.run, args=(verify(),)).run()
-    runner.run(client.aclose())
-    runner.close()
-    assert fetches(fake) == 0
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_transport_that_breaks_is_asked_once_a_minute(kind: str, fake: FakeShipEngine) -> None:
+    asked: list[httpx.Request] = []
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        raise RuntimeError("a mistake in the transport")
+
+    own = Receiver(kind, fake, transport=httpx.MockTransport(serve))
+    with pytest.raises(RuntimeError):
+        own.verify()
+    for _ in range(10):
+        assert isinstance(own.verify(), InvalidSignatureError)
+    own.end()
+    assert len(asked) == 1
+
+
+def test_a_fork_amid_a_fetch(fake: FakeShipEngine) -> None:
+    fake.script(Answer.of(200, fake._signer.jwks(), delay=1.0))
+    headers = fake.sign(BODY, now())
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        verify = client.webhook_verifier().verify
+        first = threading.Thread(target=verify, args=(headers, BODY))
+        first.start()
+        while fetches(fake) == 0:
+            time.sleep(0.01)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forking amid threads, which is what is tested
+            child = os.fork()
+        if child == 0:
+            try:
+                os._exit(0 if verify(headers, BODY) else 1)
+            finally:
+                os._exit(2)
+        first.join()
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0

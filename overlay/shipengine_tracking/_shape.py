@@ -31,41 +31,67 @@ class _Member:
     item: type | None = None  # the model of a list's items
 
 
-def fit(document: object, model: type, path: str = "") -> None:
+Path = tuple[str | int, ...]
+
+
+def fit(document: object, model: type, path: Path = ()) -> list[tuple[Path, str]]:
     """See to it that the model can read a document, its types as the model declares them.
 
-    A date of another type becomes its JSON, for no date is a reason to lose the rest. A code in other capitals becomes
-    the contract's: ShipEngine has spelled its codes in several ways over the years.
+    No date is a reason to lose the rest: one that is no text, or digits that the model would take for another date, is
+    taken out, and returned with its place. A code in other capitals becomes the contract's: ShipEngine has spelled its
+    codes in several ways over the years.
 
     Raises:
         TypeError: The types are others; the text says where.
     """
     if not isinstance(document, dict):
-        raise TypeError(f"{path or 'it'} must be an object, not {_NAMES[type(document)]}")
+        raise TypeError(f"{_where(path)} must be an object, not {_NAMES[type(document)]}")
     given, (members, required) = cast("dict[str, Any]", document), _members(model)
+    odd_dates: list[tuple[Path, str]] = []
     for name, value in given.items():
         member = members.get(name)
         if member is not None and type(value) not in member.plain:
-            given[name] = _fitted(value, member, f"{path}.{name}" if path else name)
+            given[name] = _fitted(value, member, (*path, name), odd_dates)
     for name in required:
         if name not in given:
-            raise TypeError(f"{path or 'it'} has no {name}")
+            raise TypeError(f"{_where(path)} has no {name}")
+    return odd_dates
 
 
-def _fitted(value: object, member: _Member, path: str) -> object:
+def put(model: object, path: Path, text: str) -> None:
+    """Put a date that was taken out into its place in the model."""
+    *way, name = path
+    target: Any = model
+    for step in way:
+        target = target[step] if isinstance(step, int) else getattr(target, step)
+    setattr(target, str(name), text)
+
+
+def _fitted(value: object, member: _Member, path: Path, odd_dates: list[tuple[Path, str]]) -> object:
     if member.codes and isinstance(value, str):
         return value if value in member.codes or value.upper() not in member.codes else value.upper()
     if member.is_date:
-        return json.dumps(value)
+        text = value if isinstance(value, str) else json.dumps(value)
+        if isinstance(value, str) and not (text.isdigit() and len(text) != len("20260314")):
+            return text
+        odd_dates.append((path, text))
+        return None
+    if int in member.plain and isinstance(value, float) and value.is_integer():
+        return int(value)
     if member.model is not None:
-        fit(value, member.model, path)
+        odd_dates += fit(value, member.model, path)
         return value
     if member.item is None or not isinstance(value, list):
-        raise TypeError(f"{path} must be {member.wanted}, not {_NAMES[type(value)]}")
+        raise TypeError(f"{_where(path)} must be {member.wanted}, not {_NAMES[type(value)]}")
     items = cast("list[object]", value)
     for index, item in enumerate(items):
-        fit(item, member.item, f"{path}[{index}]")
+        odd_dates += fit(item, member.item, (*path, index))
     return items
+
+
+def _where(path: Path) -> str:
+    words = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return words.removeprefix(".") or "it"
 
 
 @cache
@@ -82,7 +108,7 @@ def _member(hint: Any) -> _Member:
     lists = [get_args(kind)[0] for kind in kinds if get_origin(kind) is list]
     classes = [kind for kind in kinds if isinstance(kind, type)]
     codes = frozenset(code.value for kind in classes if issubclass(kind, Enum) for code in kind)
-    plain = kinds & _NAMES.keys() - ({str} if codes else set())
+    plain = kinds & _NAMES.keys() - ({str} if codes or datetime in kinds else set())
     wanted = {get_origin(kind) or kind for kind in kinds}
     return _Member(
         " or ".join(name for kind, name in _NAMES.items() if kind in wanted),

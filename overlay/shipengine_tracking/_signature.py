@@ -41,8 +41,8 @@ KEY_ID, SIGNATURE, TIMESTAMP = HEADERS = (
 )
 SMALLEST_KEY = 2048  # bits
 
-# Ten digits are seconds until the year 2286. ISO 8601 can be written as digits alone too, but not with so many.
-_EPOCH_SECONDS = re.compile(r"[0-9]{9,10}(\.[0-9]{1,9})?")
+_EPOCH_SECONDS = re.compile(r"[0-9]{10}(\.[0-9]{1,9})?")  # from 2001 to 2286
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Signed(NamedTuple):
@@ -57,7 +57,7 @@ class Signed(NamedTuple):
 def read_signature(headers: AnyHeaders, body: Any, tolerance: float, now: float) -> Signed:
     """Return a delivery that says it was signed within so many seconds of `now`, in seconds since 1970."""
     _cryptography()
-    raw = _raw(body)
+    raw = raw_body(body)
     key_id, signature, timestamp = values = _values(headers)
     for name, value in zip(HEADERS, values, strict=True):
         if not value:
@@ -65,13 +65,14 @@ def read_signature(headers: AnyHeaders, body: Any, tolerance: float, now: float)
     moment = _moment(timestamp)
     if moment is None:
         raise StaleTimestampError(f"{TIMESTAMP} is no time: {one_line(timestamp, 80)!r}")
-    if abs(now - moment) > tolerance:
+    if not abs(now - moment) <= tolerance:  # a clock that is no number tells nothing
         when = f"{now - moment:,.0f} s ago" if now > moment else f"{moment - now:,.0f} s in the future"
         raise StaleTimestampError(f"it was signed {when}, and {tolerance:g} s are tolerated")
     return Signed(key_id, signature, timestamp, raw)
 
 
-def _raw(body: Any) -> bytes:
+def raw_body(body: object) -> bytes:
+    """Return a body's bytes."""
     if isinstance(body, (bytes, bytearray, memoryview)):
         return bytes(cast("bytes", body))
     raise InvalidArgumentError(
@@ -80,24 +81,29 @@ def _raw(body: Any) -> bytes:
 
 
 def _values(headers: Any) -> list[str]:
-    # Frameworks give mappings that know any case, or just those names; else pairs or mappings to look through, of text
-    # or of bytes, some with a list of values for a name.
+    # Mappings that find a name in any case, or that have just these, are quick; others are looked through.
     try:
         values = [headers.get(name) for name in HEADERS] if hasattr(headers, "get") else []
         if values and all(type(value) is str for value in values):
             return values
-        given = {name.lower(): value for name, value in (headers.items() if hasattr(headers, "items") else headers)}
-    except (TypeError, ValueError, AttributeError):
-        raise InvalidArgumentError("headers must be the request's headers: a mapping of names to values") from None
-    return [_text(given.get(name) or given.get(name.encode())) for name in HEADERS]
+        pairs = headers.items() if hasattr(headers, "items") else headers
+        given = {_name(_text(name)): value for name, value in pairs}
+        return [_text(given.get(name)) for name in HEADERS]
+    except Exception as error:  # who knows what kind of object this is
+        raise InvalidArgumentError("headers must be the request's headers: a mapping of names to values") from error
 
 
-def _text(value: Any) -> str:
+def _name(name: str) -> str:
+    # An environ of WSGI, such as Django's META, has HTTP_X_SHIPENGINE_TIMESTAMP.
+    return name.lower().replace("_", "-").removeprefix("http-")
+
+
+def _text(value: object) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, (list, tuple)):
-        return "".join(map(_text, cast("Iterable[Any]", value)))  # of several none will fit
-    return value.decode("latin-1") if isinstance(value, bytes) else ""
+    if isinstance(value, (list, tuple)):  # several values: of more than one, none will fit
+        return "".join(one if isinstance(one, str) else _text(one) for one in cast("Iterable[object]", value))
+    return value.decode("latin-1") if isinstance(value, (bytes, bytearray)) else ""
 
 
 def _moment(timestamp: str) -> float | None:
@@ -105,7 +111,7 @@ def _moment(timestamp: str) -> float | None:
         return float(timestamp)
     try:
         moment = datetime.fromisoformat(timestamp)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() if timestamp.isascii() else None
     except (ValueError, OverflowError):
         return None
 
@@ -172,6 +178,8 @@ def _load(modulus: str, exponent: str) -> RSAPublicKey | None:
 
 
 def _unsigned(text: str) -> int:
+    if not _BASE64URL.fullmatch(text):
+        raise ValueError("not base64url")
     return int.from_bytes(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
 

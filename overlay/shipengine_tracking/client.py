@@ -164,7 +164,7 @@ class TrackingClient(_Client[httpx.BaseTransport]):
 
         It fetches the API's public keys, without sending yours, when a delivery names one that the client has not: at
         most once a minute, whatever is asked of it. Where that fails, so that nobody can tell who has signed, `verify`
-        raises its `APIError` or `APIConnectionError`: answer the delivery with 503, and ShipEngine repeats it later.
+        raises its `APIError` or `APIConnectionError`: answer the delivery with any 5xx, and ShipEngine repeats it.
 
         Args:
             tolerance: How many seconds a delivery may be old, or ahead of this machine's clock.
@@ -190,7 +190,7 @@ class AsyncTrackingClient(_Client[httpx.AsyncBaseTransport]):
 
     def _connect(self) -> None:
         self._connections = AsyncConnections(self._settings)
-        self._keys = AsyncKeySet(self._settings, self._connections)
+        self._keys = AsyncKeySet(self._settings, self._connections.check_open)
 
     async def start(
         self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None

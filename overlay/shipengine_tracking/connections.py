@@ -177,7 +177,7 @@ class AsyncConnections(_Shared[AsyncSlot]):
         """Make a call, over as many attempts as the policy allows; return if it ended in the 204."""
         call = Call(operation, query, run)
         try:
-            self.check_loop()
+            self._check_loop()
             try:
                 return await self._attempt(call)
             except (APIError, APIConnectionError) as error:
@@ -186,8 +186,7 @@ class AsyncConnections(_Shared[AsyncSlot]):
         except ShipEngineError as error:
             raise call.ended_by(error)  # noqa: B904 its cause stays
 
-    def check_loop(self) -> None:
-        """Refuse the use in another event loop than before."""
+    def _check_loop(self) -> None:
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
@@ -200,7 +199,7 @@ class AsyncConnections(_Shared[AsyncSlot]):
     def begin_run(self) -> Run:
         """Return a run; `end_run` ends it."""
         self.check_open()
-        self.check_loop()
+        self._check_loop()
         run = Run(asyncio.Event())
         run.retrying = self._engine(AsyncRetrying, partial(sleep_unless, run.over))
         self._runs.add(run)
@@ -239,7 +238,7 @@ class AsyncConnections(_Shared[AsyncSlot]):
         """Close what is idle; what is in flight is closed when it ends. A second time does nothing."""
         if self.closed:
             return
-        self.check_loop()
+        self._check_loop()
         for slot in self._end():
             await slot.close()
         if self._settings.transport is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,11 +12,12 @@ from contextlib import closing
 from math import inf
 from typing import Any, cast
 
+from attrs import evolve
+
 from ._answers import read_json
 from ._arguments import Settings, seconds
 from ._seam import Seam
 from ._signature import AnyHeaders, KeyRing, check_signature, is_key_set, read_signature
-from .connections import AsyncConnections
 from .exceptions import APIError, ShipEngineError
 from .retry import Call
 from .slots import AsyncLent, AsyncSlot, Lent, Slot
@@ -25,8 +27,11 @@ clock = time.monotonic
 
 # Whatever is asked: else strangers who make up key ids would have us call ShipEngine without end.
 SECONDS_BETWEEN_FETCHES = 60.0
-# A key that ShipEngine has withdrawn is not believed for longer.
+# Then the set is fetched anew, so that a key that ShipEngine has withdrawn is not believed for ever.
 LONGEST_USE = 86_400.0
+
+# So that a delivery does not wait for longer than whoever has sent it.
+LONGEST_FETCH = 10.0
 
 _NOTE = "while fetching ShipEngine's public keys from /jwks, to verify a delivery"
 
@@ -44,26 +49,33 @@ class _Known:
         return bool(self._keys.find(key_id))
 
     def is_due(self, key_id: str) -> bool:
-        """Return whether to fetch before looking for a key."""
+        """Return whether to fetch for this key."""
         now = clock()
         if now - self._tried < SECONDS_BETWEEN_FETCHES:
             return False
         return not self.has(key_id) or now - self._fetched > LONGEST_USE
 
+    def begin(self) -> None:
+        """Note that a fetch begins, however it will end."""
+        self._tried = clock()
+
+    def begin_anew(self) -> None:
+        """Forget a fetch that will not end here."""
+        self._tried = -inf
+
     def note(self, result: ShipEngineError) -> None:
         """Note how a fetch has ended: in an answer, or without one. One that fails leaves the keys as they are."""
-        self._tried, self._failure = clock(), result
+        self._failure = result
         keys = read_json(result.body) if isinstance(result, APIError) and result.status_code == 200 else None
         if is_key_set(keys):
-            self._keys, self._failure, self._fetched = KeyRing(cast("Any", keys)), None, self._tried
-        else:
-            result.add_note(_NOTE)
+            self._keys, self._failure, self._fetched = KeyRing(cast("Any", keys)), None, clock()
 
     def look_up(self, key_id: str) -> KeyRing:
         """Return the set. If it has not the key, and could not be fetched, nobody can tell who has signed."""
         if self._failure is not None and not self.has(key_id):
             failure = copy.copy(self._failure)
             failure.__cause__ = self._failure.__cause__
+            failure.add_note(_NOTE)
             raise failure
         return self._keys
 
@@ -73,29 +85,44 @@ class KeySet:
 
     def __init__(self, settings: Settings, check_open: Callable[[], None]):
         self._known = _Known()
-        self._settings = settings
+        self._settings = _in_time(settings)
         self._check_open = check_open
-        self._lock = threading.Lock()
+        self._process, self._lock = os.getpid(), threading.Lock()
 
-    def lookup(self, key_id: str) -> KeyRing:
-        """Return a set that has the key, if ShipEngine has it."""
-        if self._known.is_due(key_id) and self._lock.acquire(blocking=not self._known.has(key_id)):
-            try:
-                if self._known.is_due(key_id):  # and has not been fetched by another thread meanwhile
-                    self._check_open()
-                    self._known.note(self._fetch())
-            finally:
-                self._lock.release()
+    def lookup(self, key_id: str) -> Any:
+        """Return a `KeyRing` that has the key, if ShipEngine has it."""
+        if self._process != os.getpid():
+            # Forked: whoever was fetching is in the other process, and holds the lock there.
+            self._process, self._lock = os.getpid(), threading.Lock()
+            self._known.begin_anew()
+        if not self._known.has(key_id):
+            with self._lock:  # which is held by whoever fetches
+                if self._known.is_due(key_id):
+                    self._fetch()
+        elif self._known.is_due(key_id) and self._lock.acquire(blocking=False):
+            threading.Thread(target=self._fetch_and_release, args=(self._lock,), daemon=True).start()
         return self._known.look_up(key_id)
 
-    def _fetch(self) -> ShipEngineError:
-        # A slot takes every answer that is not the 204 for an exception, with all that a fetch needs: status and body.
+    def _fetch_and_release(self, lock: threading.Lock) -> None:
         try:
+            self._fetch()
+        finally:
+            lock.release()
+
+    def _fetch(self) -> None:
+        # A slot takes every answer that is not the 204 for an exception, with all that a fetch needs: status and body.
+        self._known.begin()
+        try:
+            self._check_open()
             transport = self._settings.transport and Lent(self._settings.transport)
             with closing(Slot(Seam(self._settings, transport, is_keyless=True))) as slot:
-                return APIError(204, slot.send(Call(_get, {})))
+                self._known.note(APIError(204, slot.send(Call(_get, {}))))
         except ShipEngineError as error:
-            return error.with_traceback(None)
+            self._known.note(error.with_traceback(None))
+
+
+def _in_time(settings: Settings) -> Settings:
+    return evolve(settings, deadline=min(settings.deadline, LONGEST_FETCH))
 
 
 def _get(client: Any) -> Any:
@@ -103,27 +130,28 @@ def _get(client: Any) -> Any:
 
 
 class AsyncKeySet:
-    """The same for asyncio."""
+    """The same for asyncio. It may be used in several event loops, one after the other."""
 
-    def __init__(self, settings: Settings, connections: AsyncConnections):
+    def __init__(self, settings: Settings, check_open: Callable[[], None]):
         self._known = _Known()
-        self._settings = settings
-        self._connections = connections
+        self._settings = _in_time(settings)
+        self._check_open = check_open
         self._fetching: asyncio.Task[None] | None = None
 
     async def lookup(self, key_id: str) -> KeyRing:
         """Return a set that has the key, if ShipEngine has it."""
         if self._known.is_due(key_id):
-            self._connections.check_open()
-            self._connections.check_loop()
-            if self._fetching is None:
-                self._fetching = asyncio.create_task(self._fetch())
-            if not self._known.has(key_id):
-                await asyncio.shield(self._fetching)  # others wait for it too: a caller who leaves does not end it
+            self._known.begin()
+            self._fetching = asyncio.create_task(self._fetch())
+            self._fetching.add_done_callback(_leave)
+        fetching, loop = self._fetching, asyncio.get_running_loop()
+        if fetching is not None and not fetching.done() and fetching.get_loop() is loop and not self._known.has(key_id):
+            await asyncio.shield(fetching)  # others wait for it too: a caller who leaves does not end it
         return self._known.look_up(key_id)
 
     async def _fetch(self) -> None:
         try:
+            self._check_open()
             transport = self._settings.transport and AsyncLent(self._settings.transport)
             slot = AsyncSlot(Seam(self._settings, transport, is_keyless=True))
             try:
@@ -132,8 +160,11 @@ class AsyncKeySet:
                 await slot.close()
         except ShipEngineError as error:
             self._known.note(error.with_traceback(None))
-        finally:
-            self._fetching = None
+
+
+def _leave(fetch: asyncio.Task[None]) -> None:
+    # Those who wait are told what a transport of the caller's has raised; where nobody does, asyncio would complain.
+    _ = fetch.cancelled() or fetch.exception()
 
 
 async def _get_async(client: Any) -> Any:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from codecs import BOM_UTF8
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
+from math import isfinite
+from typing import NoReturn, cast
 
 from dateutil import parser as dateutil
 
 from shipengine_tracking_generated.models import KnownStatusCode as StatusCode
 from shipengine_tracking_generated.models import KnownStatusDetailCode as StatusDetailCode
 from shipengine_tracking_generated.models import TrackingEvent, TrackingInformation, TrackingInformationEvent
+from shipengine_tracking_generated.types import UNSET, Unset
 
 from ._answers import one_line, whole_number
 from ._arguments import seconds
-from ._shape import fit
-from ._signature import AnyHeaders, Jwk, KeyRing, check_signature, is_key_set, read_signature
+from ._shape import fit, put
+from ._signature import AnyHeaders, Jwk, KeyRing, check_signature, is_key_set, raw_body, read_signature
 from .exceptions import (
     InvalidArgumentError,
     InvalidPayloadError,
@@ -27,6 +31,7 @@ from .exceptions import (
 )
 
 __all__ = [
+    "UNSET",
     "InvalidPayloadError",
     "InvalidSignatureError",
     "StaleTimestampError",
@@ -35,6 +40,7 @@ __all__ = [
     "TrackingEvent",
     "TrackingInformation",
     "TrackingInformationEvent",
+    "Unset",
     "Verifier",
     "WebhookError",
     "parse",
@@ -43,6 +49,8 @@ __all__ = [
 
 TOLERANCE = 300.0  # as ShipEngine's documentation suggests
 _LONGEST_DATE = 100
+_YEAR = re.compile(r"[0-9]{4}")
+_TWO_WAYS = re.compile(r":.*[A-Za-z]{3,5}[+-][0-9]")  # GMT-6 is west of Greenwich to people, east of it to POSIX
 
 
 class Verifier:
@@ -60,18 +68,14 @@ class Verifier:
 
     def __init__(
         self,
-        jwks_or_lookup: Jwk | Callable[[str], Jwk | KeyRing | None],
+        jwks_or_lookup: Jwk | Callable[[str], Jwk | None],
         *,
         tolerance: float = TOLERANCE,
         clock: Callable[[], float] = time.time,
     ):
         if not (callable(jwks_or_lookup) or is_key_set(jwks_or_lookup)):
             raise InvalidArgumentError('jwks_or_lookup must be a key set, {"keys": […]}, or a function from a key id')
-        if callable(jwks_or_lookup):
-            self._lookup: Callable[[str], Jwk | KeyRing | None] = jwks_or_lookup
-        else:
-            ring = KeyRing(jwks_or_lookup)
-            self._lookup = lambda _: ring
+        self._lookup: Callable[[str], object] = jwks_or_lookup if callable(jwks_or_lookup) else _always(jwks_or_lookup)
         self._tolerance = seconds("tolerance", tolerance, or_none_at_all=True)
         self._clock = clock
 
@@ -90,9 +94,23 @@ class Verifier:
             ImportError: `cryptography` is not installed; the text says how to.
         """
         signed = read_signature(headers, body, self._tolerance, self._clock())
-        keys = self._lookup(signed.key_id)
-        check_signature(signed, keys if isinstance(keys, KeyRing) else KeyRing(keys, signed.key_id))
+        check_signature(signed, _key_ring(self._lookup(signed.key_id), signed.key_id))
         return parse(signed.body)
+
+
+def _always(keys: Jwk) -> Callable[[str], KeyRing]:
+    ring = KeyRing(keys)
+    return lambda _: ring
+
+
+def _key_ring(found: object, key_id: str) -> KeyRing:
+    if isinstance(found, KeyRing):
+        return found
+    if found is None or isinstance(found, Mapping):
+        return KeyRing(cast("Jwk | None", found), key_id)
+    raise InvalidArgumentError(
+        f"jwks_or_lookup has returned a value of type {type(found).__name__}: return a key set, a key or None"
+    )
 
 
 def parse(body: bytes | str) -> TrackingEvent:
@@ -105,8 +123,9 @@ def parse(body: bytes | str) -> TrackingEvent:
     Raises:
         InvalidPayloadError: It is not JSON, no tracking update, or one of its members is not of the contract's type;
             `error.body` keeps it.
+        InvalidArgumentError: It is neither bytes nor text.
     """
-    raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body)
+    raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else raw_body(body)
     try:
         document = _JSON.decode(raw.removeprefix(BOM_UTF8).decode())
     except RecursionError:
@@ -114,21 +133,30 @@ def parse(body: bytes | str) -> TrackingEvent:
     except ValueError as error:
         raise InvalidPayloadError(f"the body is not JSON: {one_line(str(error), 200)}", raw) from None
     try:
-        fit(document, TrackingEvent)
+        odd_dates = fit(document, TrackingEvent)
+        event = TrackingEvent.from_dict(document)
+    except RecursionError:
+        raise InvalidPayloadError("the body is nested too deeply", raw) from None
     except TypeError as error:
         raise InvalidPayloadError(f"the body is no tracking update: {error}", raw) from None
-    event = TrackingEvent.from_dict(document)
+    for path, text in odd_dates:
+        put(event, path, text)
     if event.resource_type != "API_TRACK":
         kind = one_line(event.resource_type, 80)
         raise InvalidPayloadError(f"the body is no tracking update: its resource_type is {kind!r}", raw)
     return event
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON's")
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{one_line(constant, 40)} is no number of JSON's")
 
 
-_JSON = json.JSONDecoder(parse_int=whole_number, parse_constant=_refuse)
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if isfinite(number) else _refuse(digits)
+
+
+_JSON = json.JSONDecoder(parse_int=whole_number, parse_float=_finite, parse_constant=_refuse)
 
 
 def parse_date(value: object) -> datetime | None:
@@ -139,10 +167,10 @@ def parse_date(value: object) -> datetime | None:
     """
     if isinstance(value, datetime):
         return value
-    if not isinstance(value, str) or len(value) > _LONGEST_DATE:
+    if not isinstance(value, str) or len(value) > _LONGEST_DATE or not _YEAR.search(value) or _TWO_WAYS.search(value):
         return None
     # dateutil takes from a default what the text has not. Two defaults that differ in all of it show whether it did.
-    dates = [_odd_date(value, default) for default in (datetime(2000, 1, 1), datetime(2004, 2, 2))]
+    dates = [_odd_date(value, default) for default in (datetime(2000, 1, 1), datetime(2004, 2, 12))]
     return dates[0] if dates[0] == dates[1] else None
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import httpx
 from attrs import define, field, frozen
@@ -17,7 +18,7 @@ from .._signature import KEY_ID, SIGNATURE, TIMESTAMP, cryptography_missing
 
 # The vendor's rule: three tries, two hours apart, and then the update is dropped.
 TRIES, PAUSE = 3, 7200.0
-TIMEOUT = 10.0
+TIMEOUT, LONGEST_GOODBYE = 10.0, 2.0  # seconds that a receiver may take, and at the fake's end
 
 _WORDS = {
     "UN": "Unknown", "AC": "Accepted", "IT": "In Transit", "DE": "Delivered", "EX": "Exception",
@@ -60,7 +61,8 @@ def update(tracking_number: str, carrier_code: str | None, status_code: str, url
         "exception_description": None,
         "events": [event],
     }
-    resource = f"{url}/v1/tracking?carrier_code={carrier}&tracking_number={tracking_number}"
+    query = urlencode({"carrier_code": carrier, "tracking_number": tracking_number} if carrier else {}, quote_via=quote)
+    resource = f"{url}/v1/tracking?{query}" if query else None
     return {"resource_url": resource, "resource_type": "API_TRACK", "data": data}
 
 
@@ -160,14 +162,14 @@ class Postman:
     def later(self, work: Callable[[], None]) -> None:
         """Do something in the background."""
         thread = threading.Thread(target=work, daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads = [one for one in [*self._threads, thread] if one.is_alive()]
 
     def end(self) -> None:
         """Try nothing more."""
         self._ended.set()
         for thread in self._threads:
-            thread.join()
+            thread.join(LONGEST_GOODBYE)
 
     def _try_again(self, delivery: Delivery) -> None:
         for _ in range(TRIES - 1):

@@ -96,7 +96,10 @@ class FakeShipEngine:
         url = to or self.webhook_url
         if url is None:
             raise ValueError("there is no URL to deliver to: pass to=… or set webhook_url")
-        carriers = {one.tracking_number: one.carrier_code for one in self.subscriptions}
+        carriers = {
+            one.tracking_number: one.carrier_code or self.connected.get(one.carrier_id or "")
+            for one in self.subscriptions
+        }
         document = update(tracking_number, carriers.get(tracking_number), status_code, self.url, datetime.now(UTC))
         document["data"] |= data
         delivery = Delivery(url, json.dumps(document).encode())
@@ -112,11 +115,11 @@ class FakeShipEngine:
         """Sign with a new key from now on; `keep` the old one in `/jwks`, or not."""
         self._signer.rotate(keep=keep)
 
-    def _travel(self, package: Subscription) -> None:
+    def _travel(self, package: Subscription, url: str) -> None:
         for status_code in self.journey:
             if self.ended.is_set():
                 return
-            self.deliver(package.tracking_number, status_code=status_code)
+            self.deliver(package.tracking_number, status_code=status_code, to=url)
 
     def answer(self, request: Request) -> Answer:
         """Record a request and return the answer to it."""
@@ -137,7 +140,7 @@ class FakeShipEngine:
                 return decision
             self.subscriptions.append(decision)
             if self.webhook_url is not None:
-                self._postman.later(partial(self._travel, decision))
+                self._postman.later(partial(self._travel, decision, self.webhook_url))
             headers = {"x-shipengine-requestid": str(uuid.uuid4()), **headers}
             return Answer.of(204, headers=headers, delay=self.weather.delay if self.weather and trouble else 0.0)
 
