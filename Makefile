@@ -8,7 +8,7 @@ export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow soak bench check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock clean
+.PHONY: help demo test test-slow soak bench check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock release-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ lint: .venv/developed ## style and mistakes, by ruff
 	@ruff check .
 	@ruff format --check .
 
-types: .venv/developed ## mypy --strict, and pyright strict on the overlay
+types: .venv/developed ## mypy --strict, and pyright strict on the overlay and on uses of it
 	@mypy
 	@pyright
 
@@ -66,6 +66,9 @@ docs: .venv/developed ## the spec as one page to read: build/docs/index.html
 lock: .venv/developed ## pin the development tools anew, after a change of pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --group dev --extra webhooks \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements-dev.txt pyproject.toml
+
+release-check: .venv/developed ## say whether this can be released, and what is left to do; some minutes
+	@$(BIN)/python scripts/release_check.py
 
 clean: ## remove everything that make has made
 	@rm -rf .venv build dist .*_cache .coverage

@@ -1,4 +1,4 @@
-"""README is code: every Python block runs, every target that it names exists."""
+"""README and its like are code: every Python block runs, every target and every file that they name exists."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ import pytest
 from shipengine_tracking.testing import FakeShipEngine, Weather
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "spec/README.md"]
+TEXTS = [(ROOT / name).read_text() for name in DOCUMENTS]
+BLOCKS = [block for text in TEXTS for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[f"block {number}" for number, _ in enumerate(BLOCKS, 1)])
@@ -111,7 +112,34 @@ def test_the_resumable_program_is_killed_twenty_times(tmp_path: Path) -> None:
     assert repeats <= 20 * 3 * 8
 
 
-def test_targets_exist() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z-]+)", README)) <= targets
-    assert set(re.findall(r"^\$ make ([a-z-]+)", README, re.MULTILINE)) <= targets
+@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md"])
+def test_targets_exist(document: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):.* ## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = (ROOT / document).read_text()
+    named = re.findall(r"`make ([a-z-]+)", text) + re.findall(r"^\$ make ([a-z-]+)", text, re.MULTILINE)
+    assert set(named) <= targets
+
+
+def files_named(text: str) -> set[str]:
+    """The paths in code quotes and in the drawing of the house; not those that make writes into build/."""
+    quoted = re.findall(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:md|py|toml|txt|yaml))`", text)
+    drawn = re.findall(r"^((?:[\w.-]+/)+[\w.-]*)  ", text, re.MULTILINE)
+    linked = re.findall(r"\]\(([\w./-]+)\)", text)
+    return {name for name in quoted + drawn + linked if not name.startswith("build/")}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_exist(document: str) -> None:
+    places = [ROOT, (ROOT / document).parent]
+    named = files_named((ROOT / document).read_text())
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
+
+
+def test_files_are_found() -> None:
+    assert files_named("`a.md` `b/c` [d](d.yaml) `text/…` `/jwks` `make test`\ne/    what\n`build/f`") == {
+        "a.md", "b/c", "d.yaml", "e/",
+    }  # fmt: skip
+
+
+def test_contributing_fits_a_screen() -> None:
+    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 50

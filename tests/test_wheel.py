@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
+from collections.abc import Iterator
+from email.message import Message
+from email.parser import Parser
 from pathlib import Path
+from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
+from shipengine_tracking import __version__
 from shipengine_tracking.testing import FakeShipEngine
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parent.parent
 USE = """
@@ -26,18 +37,41 @@ with TrackingClient("another key", base_url=sys.argv[1]) as client:
     except AuthenticationError as error:
         print(error.code)
 """
+# What leans on each dependency the most. The rest of the suite tests our own code, whatever is installed.
+SUITE = ["client", "answers", "exceptions", "retry", "webhooks"]
+SUITE_NEEDS = ["pytest", "pytest-timeout", "ruamel-yaml", "starlette", "trustme", "werkzeug"]
+
+
+def run(*command: object, **settings: Any) -> str:
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        **settings,
+    )
+    assert done.returncode == 0, done.stdout
+    return str(done.stdout)
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", directory, ROOT],
-        check=True,
-        capture_output=True,
-    )
-    (built,) = directory.glob("*.whl")
-    return built
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an sdist and the wheel that is built from it."""
+    folder = tmp_path_factory.mktemp("built")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    return next(built.glob("*.whl"))
+
+
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return Parser().parsestr(archive.read(name).decode())
 
 
 def test_what_is_in_it(wheel: Path) -> None:
@@ -48,18 +82,105 @@ def test_what_is_in_it(wheel: Path) -> None:
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     roots = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert roots == {"shipengine_tracking", "shipengine_tracking_generated"}
+    assert not [name for name in names if re.search(r"(^|/)(tests?/|test_|conftest)|\.pyc$", name)]
 
 
-def test_installed_alone_it_makes_a_call(wheel: Path, tmp_path: Path, fake: FakeShipEngine) -> None:
-    subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, wheel], check=True)
-    done = subprocess.run(
-        [python, "-I", "-W", "error", "-c", USE, fake.url, fake.api_key],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout == "unauthorized\n"
+def test_what_it_says_of_itself(built: Path, wheel: Path) -> None:
+    run(sys.executable, "-m", "twine", "check", "--strict", *built.iterdir(), env={**os.environ, "NO_COLOR": "1"})
+    says = metadata(wheel)
+    assert (says["Name"], says["Version"]) == ("shipengine-tracking", __version__)
+    assert (says["License-Expression"], says["Requires-Python"]) == ("MIT", ">=3.11")
+    assert says["Description-Content-Type"] == "text/markdown"
+    assert "Typing :: Typed" in says.get_all("Classifier", [])
+
+
+def test_the_sdist_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT)
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def newest_python() -> str:
+    """Return the newest Python on this machine that pyproject.toml names."""
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    minors = sorted(int(name.rpartition(".")[2]) for name in classifiers if ":: 3." in name)
+    for minor in reversed(minors):
+        for python in pythons(f"3.{minor}"):
+            if subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0:
+                return python
+    return sys.executable
+
+
+def pythons(version: str) -> Iterator[str]:
+    if found := shutil.which(f"python{version}"):
+        yield found  # perhaps a shim of pyenv's, which refuses where its version is not chosen
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    yield from (str(path) for path in sorted(pyenv.glob(f"versions/{version}.*/bin/python")))
+
+
+def install(wheel: Path, venv: Path, kind: str, extras: str = "") -> Path:
+    """Install the wheel, its dependencies at their lowest or newest, into a new venv; return the Python in it."""
+    run("uv", "venv", "--python", sys.executable if kind == "lowest" else newest_python(), venv)
+    python = venv / "bin" / "python"
+    direct = []  # uv takes the lowest only of what it is asked for itself
+    for requirement in requirements(wheel, extras):
+        requirement.marker = None
+        direct.append(str(requirement))
+    resolution = "lowest-direct" if kind == "lowest" else "highest"
+    run("uv", "pip", "install", "--python", python, "--resolution", resolution, wheel, *direct)
+    return python
+
+
+def requirements(wheel: Path, extras: str) -> list[Requirement]:
+    every = [Requirement(line) for line in metadata(wheel).get_all("Requires-Dist", [])]
+    return [one for one in every if one.marker is None or one.marker.evaluate({"extra": extras})]
+
+
+def installed(python: Path) -> dict[str, str]:
+    lines = run("uv", "pip", "list", "--format", "freeze", "--python", python).splitlines()
+    return dict(line.split("==") for line in lines if "==" in line)
+
+
+def test_every_dependency_has_a_floor(wheel: Path) -> None:
+    for requirement in requirements(wheel, "webhooks"):
+        assert any(one.operator == ">=" for one in requirement.specifier), requirement
+
+
+@pytest.mark.parametrize("kind", ["lowest", "newest"])
+def test_installed_alone_it_makes_a_call(kind: str, wheel: Path, tmp_path: Path, fake: FakeShipEngine) -> None:
+    python = install(wheel, tmp_path / "venv", kind)
+    assert "cryptography" not in installed(python)
+    said = run(python, "-I", "-W", "error", "-c", USE, fake.url, fake.api_key, cwd=tmp_path)
+    assert said == "unauthorized\n"
     assert len(fake.subscriptions) == 1
+
+
+@pytest.mark.parametrize("kind", ["lowest", "newest"])
+def test_installed_it_passes_the_tests(kind: str, wheel: Path, tmp_path: Path) -> None:
+    python = install(wheel, tmp_path / "venv", kind, extras="webhooks")
+    before = installed(python)
+    if kind == "lowest":
+        for requirement in requirements(wheel, "webhooks"):
+            (floor,) = (one.version for one in requirement.specifier if one.operator == ">=")
+            assert f"{before[requirement.name]}.".startswith(f"{floor}."), "the floor is no version that exists"
+    pins = (ROOT / "requirements-dev.txt").read_text()
+    tools = [line for line in pins.splitlines() if line.split("==")[0] in SUITE_NEEDS]
+    assert len(tools) == len(SUITE_NEEDS)
+    run("uv", "pip", "install", "--python", python, *tools)
+    assert before.items() <= installed(python).items()
+
+    for name in ("tests", "spec"):  # away from the sources, so that only the wheel can be imported
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    files = [f"tests/test_{name}.py" for name in SUITE]
+    said = run(python, "-m", "pytest", "-m", "not slow", *files, cwd=tmp_path)
+    assert re.search(r"^[1-9]\d\d+ passed in", said, re.MULTILINE), said
+
+
+def test_type_checkers_believe_it(wheel: Path, tmp_path: Path) -> None:
+    python = install(wheel, tmp_path / "venv", "newest", extras="webhooks")
+    shutil.copy(ROOT / "tests" / "typing_uses.py", tmp_path)
+    pyright = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pyright"]
+    rules = {name: value for name, value in pyright.items() if name.startswith(("enable", "report", "typeChecking"))}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(rules))
+    run("mypy", "--config-file=", "--strict", "--python-executable", python, "typing_uses.py", cwd=tmp_path)
+    run("pyright", "--pythonpath", python, "typing_uses.py", cwd=tmp_path)

@@ -209,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
         fake = cast("_Server", self.server).fake
         if "transfer-encoding" in self.headers:
             self.close_connection = True
-            self.wfile.write(Answer.of(411, "Send a Content-Length.").data)
+            self.wfile.write(Answer.of(411, "Send a Content-Length.", {"Connection": "close"}).data)
             return
         length = self.headers.get("content-length", "0")
         body = self.rfile.read(int(length)) if length.isdecimal() else b""
