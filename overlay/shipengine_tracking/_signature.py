@@ -101,6 +101,8 @@ def _text(value: Any) -> str:
 
 
 def _moment(timestamp: str) -> float | None:
+    if not timestamp.isascii():  # Python takes any character between the date and the time, half of one too
+        return None
     if _EPOCH_SECONDS.fullmatch(timestamp):
         return float(timestamp)
     try:
