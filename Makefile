@@ -23,7 +23,7 @@ test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a 
 	@$(BIN)/python -m pytest -m 'slow or hypothesis' --hypothesis-profile=slow
 
 fuzz: .venv/developed ## hold the contract in 200,000 random cases, others each time: some ten minutes
-	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --timeout=0 --numprocesses=auto
+	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --numprocesses=auto
 
 soak: .venv/developed ## many calls through bad weather and rate limits: some minutes
 	@$(BIN)/python scripts/soak.py

@@ -18,7 +18,7 @@ import httpx
 import pytest
 import schemathesis
 from attrs import field, frozen
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openapi_core.exceptions import OpenAPIError
 from openapi_schema_validator import OAS31Validator
@@ -52,6 +52,9 @@ from shipengine_tracking.exceptions import exception_class
 from shipengine_tracking.testing import Answer, FakeShipEngine, RateLimit, Weather, error
 from shipengine_tracking.testing.deliveries import Signer
 from shipengine_tracking.webhooks import TrackingEvent, Verifier, parse, parse_date
+
+assert settings.default is not None
+pytestmark = pytest.mark.timeout(max(120, settings.default.max_examples // 10))  # a machine may be busy
 
 BOTH = [Caller("sync"), Caller("async")]
 
