@@ -8,7 +8,7 @@ export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow soak bench check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock release-check clean
+.PHONY: help demo test test-slow fuzz soak bench check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock release-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +19,11 @@ demo: .venv/installed ## start tracking a package: against the built-in fake ser
 test: .venv/developed ## run the tests
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses auto --dist loadgroup
 
-test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a browser, wheels
-	@$(BIN)/python -m pytest -m slow
+test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a browser, wheels, 10,000 random cases
+	@$(BIN)/python -m pytest -m 'slow or hypothesis' --hypothesis-profile=slow
+
+fuzz: .venv/developed ## hold the contract in 200,000 random cases, others each time: some ten minutes
+	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --numprocesses=auto
 
 soak: .venv/developed ## many calls through bad weather and rate limits: some minutes
 	@$(BIN)/python scripts/soak.py
@@ -71,7 +74,7 @@ release-check: .venv/developed ## say whether this can be released, and what is 
 	@$(BIN)/python scripts/release_check.py
 
 clean: ## remove everything that make has made
-	@rm -rf .venv build dist .*_cache .coverage
+	@rm -rf .venv build dist .*_cache .coverage .hypothesis
 	@find . -name __pycache__ -prune -exec rm -r {} +
 
 # Two levels, so that a first `make demo` need not wait for the development tools. Both take pinned versions.

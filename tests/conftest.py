@@ -8,11 +8,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from shipengine_tracking import AsyncTrackingClient, TrackingClient
 from shipengine_tracking.testing import FakeShipEngine
 
 PACKAGE = {"tracking_number": "9361269903502070406152", "carrier_code": "stamps_com"}
+
+# How many cases all the properties try together. The same each time, but for `make fuzz`: a test that fails now and
+# then is no use to those who have changed something else.
+for profile, cases in {"quick": 2_000, "slow": 10_000, "fuzz": 200_000}.items():
+    settings.register_profile(
+        profile, max_examples=cases, derandomize=profile != "fuzz", database=None, deadline=None, print_blob=True
+    )
+settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import trustme
 from attrs import field, frozen
@@ -662,6 +663,15 @@ def test_name_that_does_not_resolve(caller: Caller) -> None:
 def test_time_out_is_a_time_out_for_everybody(fake: FakeShipEngine, caller: Caller) -> None:
     fake.script(Answer(b"", "hang"))
     assert isinstance(caller.ask(fake, timeout=0.1), TimeoutError)
+
+
+def test_time_out_of_a_transport_of_ones_own(caller: Caller) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        raise TimeoutError("the line is dead")
+
+    ended = caller.call(api_key=KEY, transport=httpx.MockTransport(answer))
+    assert type(ended) is APITimeoutError
+    assert str(ended) == "no answer from api.shipengine.com (TimeoutError: the line is dead)"
 
 
 CA = trustme.CA()

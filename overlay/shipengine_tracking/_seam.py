@@ -98,7 +98,7 @@ class Seam:
         truncated = cut or len(body) > BODY_LIMIT
         return APIError.from_answer(response.status_code, headers, body[:BODY_LIMIT], truncated)
 
-    def too_late(self, response: httpx.Response | None, error: TimeoutError | None = None) -> APIConnectionError:
+    def too_late(self, response: httpx.Response | None, error: Exception | None = None) -> APIConnectionError:
         """Return the exception of an attempt that its deadline has cut off."""
         failure = self._broken_off(APITimeoutError, f"no whole answer within {self.deadline:g} s", response)
         if error is not None:
@@ -116,7 +116,7 @@ class Seam:
         if isinstance(error, UNSENDABLE):
             failure = InvalidArgumentError(f"the request cannot be sent as it is ({reason})")
         else:
-            kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
+            kind = APITimeoutError if isinstance(error, httpx.TimeoutException | TimeoutError) else APIConnectionError
             failure = self._broken_off(kind, reason, response)
         failure.__cause__ = error
         return failure

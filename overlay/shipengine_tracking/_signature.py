@@ -107,11 +107,13 @@ def _text(value: object) -> str:
 
 
 def _moment(timestamp: str) -> float | None:
+    if not timestamp.isascii():  # Python takes any character between the date and the time, half of one too
+        return None
     if _EPOCH_SECONDS.fullmatch(timestamp):
         return float(timestamp)
     try:
         moment = datetime.fromisoformat(timestamp)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() if timestamp.isascii() else None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
 

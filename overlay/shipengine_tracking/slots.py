@@ -76,16 +76,16 @@ class AsyncSlot:
 
     async def send(self, call: Call) -> Mapping[str, str]:
         """Send one request; return the headers of the 204, else raise what the answer means."""
-        self._response = None
+        self._response, deadline = None, asyncio.timeout(self._seam.deadline)
         try:
-            async with asyncio.timeout(self._seam.deadline):
+            async with deadline:
                 answer = await call.operation(client=self._generated, **call.query)
                 return dict(answer.headers.items())
         except ShipEngineError:
             raise
-        except TimeoutError as error:
-            raise self._seam.too_late(self._response, error)  # noqa: B904 its cause is chained already
         except Exception as error:
+            if deadline.expired():
+                raise self._seam.too_late(self._response, error)  # noqa: B904 its cause is chained already
             raise self._seam.translated(error, self._response)  # noqa: B904 its cause is chained already
 
     async def close(self) -> None:

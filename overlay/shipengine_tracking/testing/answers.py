@@ -138,13 +138,12 @@ def decide(
         return refuse(400, "unspecified", "A tracking number is required.", error_type="system")
     if code and code not in OPEN_CARRIERS and code not in connected.values():
         return refuse(400, "carrier_not_connected", f"{code} is not connected to this account.", carrier_code=code)
-    if identifier is None:
-        if not code:
-            return refuse(400, "field_value_required", "A carrier is required.", error_type="validation")
-    elif len(identifier) > 25 or not _CARRIER_ID.fullmatch(identifier):
+    if code == "" or (code is None and identifier is None):
+        return refuse(400, "field_value_required", "A carrier is required.", error_type="validation")
+    if identifier is not None and (len(identifier) > 25 or not _CARRIER_ID.fullmatch(identifier)):
         message = f"{identifier} is no carrier id."
         return refuse(400, "invalid_identifier", message, field_name="carrier_id", field_value=identifier)
-    elif identifier not in connected:
+    if identifier is not None and identifier not in connected:
         return refuse(404, "invalid_identifier", f"There is no carrier {identifier}.", field_name="carrier_id")
     return Subscription(number, code, identifier)
 

@@ -208,8 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         fake = cast("_Server", self.server).fake
         if "transfer-encoding" in self.headers:
-            self.close_connection = True
-            self.wfile.write(Answer.of(411, "Send a Content-Length.", {"Connection": "close"}).data)
+            self.send_error(411, "Send a Content-Length.")
             return
         length = self.headers.get("content-length", "0")
         body = self.rfile.read(int(length)) if length.isdecimal() else b""
@@ -229,7 +228,17 @@ class _Handler(BaseHTTPRequestHandler):
         elif answer.then == "hang":
             fake.ended.wait()
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _answer  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_TRACE = do_QUERY = _answer  # noqa: N815
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no request, in the API's shape too."""
+        if code >= 500:  # a page of HTML, as from a proxy
+            super().send_error(code, message, explain)
+            return
+        self.close_connection = True
+        headers = {"Connection": "close"}
+        refusal = error(code, "unspecified", message or "This is no request.", error_type="validation", headers=headers)
+        self.wfile.write(refusal.data)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name it overrides
         """Say nothing on stderr; the log has it."""

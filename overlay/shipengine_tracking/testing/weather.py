@@ -82,7 +82,11 @@ class Weather:
             return Answer(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 100\r\n\r\n{", "close")
         if trouble == "429":
             return too_many({"Retry-After": "0", **headers})
-        return error(int(trouble), "unspecified", "Bad weather.", error_type="system", headers=headers)
+        status = int(trouble)
+        if status > 500:  # from a proxy in front
+            page = "<html><body>Bad weather</body></html>"
+            return Answer.of(status, page, {"Content-Type": "text/html", **headers})
+        return error(status, "unspecified", "Bad weather.", error_type="system", headers=headers)
 
 
 def too_many(headers: Mapping[str, str]) -> Answer:

@@ -1,0 +1,144 @@
+"""Values that the spec allows, and values that nothing allows, for Hypothesis; and the spec as a judge."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from functools import cache
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import attrs
+from hypothesis import settings
+from hypothesis import strategies as st
+from openapi_core import OpenAPI
+from openapi_core.testing import MockRequest, MockResponse
+
+from leaks import found
+from shipengine_tracking import ShipEngineError
+from shipengine_tracking_generated import models
+from spec import SPEC, load
+
+DOCUMENT = load(SPEC)
+PATH = "/v1/tracking/start"
+HOST = DOCUMENT["servers"][0]["url"]
+KEY = "TEST_a+key/that.nobody_may_see"
+
+# Lone surrogates too, which JSON can escape and Python can hold.
+TEXTS = st.text(st.characters(), max_size=10)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2),
+    max_leaves=3,
+)
+_DATES = st.datetimes().map(str) | st.sampled_from(
+    [
+        "2026-03-12T22:10:41.1234567Z",
+        "2026-03-14T18:40:00+01:00",
+        "2026-03-12T00:00:00",
+        "2026-02-30T00:00:00",
+        "by end of day",
+        "2026-03-14\ud80009:26:53Z",
+    ]
+)
+_KINDS: dict[str, st.SearchStrategy[Any]] = {
+    "string": TEXTS,
+    "integer": st.integers(),
+    "number": st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+    "null": st.none(),
+}
+
+
+def share(percent: int) -> settings:
+    """Return the settings of a property that tries so much of all the cases of the profile."""
+    assert settings.default is not None
+    return settings(max_examples=settings.default.max_examples * percent // 100)
+
+
+@cache
+def of_schema(name: str) -> st.SearchStrategy[Any]:
+    """Return what a schema of the spec allows."""
+    return _of(DOCUMENT["components"]["schemas"][name])
+
+
+def _of(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+    if "$ref" in schema:
+        return of_schema(schema["$ref"].rpartition("/")[2])
+    if "anyOf" in schema:
+        return st.one_of(*map(_of, schema["anyOf"]))
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    kinds = schema.get("type")
+    if kinds is None:
+        return JSON
+    if isinstance(kinds, list):
+        return st.one_of(*(_of({**schema, "type": kind}) for kind in kinds))
+    if kinds == "object":
+        return _object(schema["properties"], schema.get("required", []))
+    if kinds == "array":
+        return st.lists(_of(schema["items"]), max_size=2)
+    return _DATES if schema.get("format") == "date-time" else _KINDS[kinds]
+
+
+def _object(properties: Mapping[str, Any], required: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+    members = {name: _of(schema) for name, schema in properties.items()}
+    known = st.fixed_dictionaries(
+        {name: members[name] for name in required},
+        optional={name: member for name, member in members.items() if name not in required},
+    )
+    others = st.dictionaries(TEXTS.filter(lambda name: name not in members), JSON, max_size=1)
+    return st.builds(dict[str, Any].__or__, others, known)
+
+
+def wire(document: object) -> bytes:
+    """Return a document as the API prints it; half characters escaped, for UTF-8 has none."""
+    try:
+        return json.dumps(document, ensure_ascii=False, indent=2).replace("\n", "\r\n").encode()
+    except UnicodeEncodeError:
+        return json.dumps(document).encode()
+
+
+@cache
+def _judge() -> OpenAPI:
+    return OpenAPI.from_dict(DOCUMENT)
+
+
+def validate_request(method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> None:
+    """Raise if the spec does not allow a request."""
+    _judge().validate_request(MockRequest(HOST, method.lower(), path, args=dict(query), headers=dict(headers)))
+
+
+def validate_answer(status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """Raise if the spec does not allow an answer to a start."""
+    answer = MockResponse(body, status, dict(headers), {**headers}.get("content-type", ""))
+    _judge().validate_response(MockRequest(HOST, "post", PATH), answer)
+
+
+def check(error: ShipEngineError, key: str = KEY) -> None:
+    """Hold what is true of each of our exceptions."""
+    assert len(str(error).splitlines()) == 1
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), repr(vars(again))) == (type(error), str(error), repr(vars(error)))
+    assert not found(error, key)
+
+
+_hints = cache(lambda model: get_type_hints(model, localns=vars(models)))
+
+
+def is_of(value: object, hint: Any) -> bool:
+    """Return whether a value, with all that is in it, is what an annotation says."""
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return any(is_of(value, one) for one in inner)
+    if kind is list:
+        return isinstance(value, list) and all(is_of(one, inner[0]) for one in value)
+    if kind is dict:
+        return isinstance(value, dict) and all(is_of(key, inner[0]) and is_of(value[key], inner[1]) for key in value)
+    if hint is Any:
+        return True
+    if attrs.has(hint):
+        return type(value) is hint and all(is_of(getattr(value, name), one) for name, one in _hints(hint).items())
+    if isinstance(value, bool):
+        return hint is bool  # to Python it is a whole number too
+    return isinstance(value, int | float if hint is float else hint)
