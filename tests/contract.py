@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from openapi_core import OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
 
+from document import DOCUMENT
 from leaks import found
 from shipengine_tracking import ShipEngineError
 from shipengine_tracking_generated import models
-from spec import SPEC, load
 
-DOCUMENT = load(SPEC)
 PATH = "/v1/tracking/start"
 HOST = DOCUMENT["servers"][0]["url"]
 KEY = "TEST_a+key/that.nobody_may_see"

@@ -26,7 +26,6 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from conftest import Caller
 from contract import (
-    DOCUMENT,
     HOST,
     JSON,
     KEY,
@@ -40,6 +39,7 @@ from contract import (
     validate_request,
     wire,
 )
+from document import DOCUMENT
 from shipengine_tracking import (
     APIConnectionError,
     APIError,

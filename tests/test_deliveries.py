@@ -13,13 +13,12 @@ import httpx
 import pytest
 from attrs import define, field
 from openapi_schema_validator import OAS31Validator
-from ruamel.yaml import YAML
 
 from conftest import PACKAGE
+from document import DOCUMENT
 from shipengine_tracking import TrackingClient
 from shipengine_tracking.testing import Answer, FakeShipEngine
 from shipengine_tracking.webhooks import StatusCode, TrackingEvent, Verifier, parse
-from test_arrows import ROOT
 
 
 @define
@@ -78,10 +77,9 @@ def test_a_delivery(fake: FakeShipEngine, webhook: Webhook) -> None:
 
 @pytest.mark.parametrize("status_code", [*StatusCode, "ZZ"])
 def test_what_is_delivered_is_the_contracts(status_code: str, fake: FakeShipEngine, webhook: Webhook) -> None:
-    spec = YAML(typ="safe").load(ROOT / "spec" / "openapi.yaml")
     fake.deliver("1Z", status_code=status_code, to=webhook.url)
     document = json.loads(webhook.received[0][1])
-    schema = {"$ref": "#/components/schemas/TrackingEvent", "components": spec["components"]}
+    schema = {"$ref": "#/components/schemas/TrackingEvent", "components": DOCUMENT["components"]}
     OAS31Validator(schema).validate(document)
     assert isinstance(parse(webhook.received[0][1]), TrackingEvent)
 

@@ -12,12 +12,11 @@ import pytest
 from playwright.sync_api import Locator, Page, ViewportSize, expect, sync_playwright
 
 import docs
-from spec import SPEC, load
+from document import DOCUMENT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-SPEC_DOCUMENT = load(SPEC)
-OPERATION = SPEC_DOCUMENT["paths"]["/v1/tracking/start"]["post"]
-WEBHOOK = SPEC_DOCUMENT["webhooks"]["tracking_update"]["post"]
+OPERATION = DOCUMENT["paths"]["/v1/tracking/start"]["post"]
+WEBHOOK = DOCUMENT["webhooks"]["tracking_update"]["post"]
 SIZES = {"desktop": ViewportSize(width=1400, height=900), "phone": ViewportSize(width=390, height=844)}
 
 pytestmark = [
@@ -31,7 +30,7 @@ pytestmark = [
 
 def resolved(node: dict[str, Any]) -> dict[str, Any]:
     """What a reference stands for."""
-    found: Any = SPEC_DOCUMENT
+    found: Any = DOCUMENT
     for key in node["$ref"].split("/")[1:] if "$ref" in node else ():
         found = found[key]
     return found if "$ref" in node else node
@@ -70,7 +69,7 @@ def visit(request: pytest.FixtureRequest, built: Path) -> Iterator[Visit]:
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(built.as_uri())
-        expect(page.get_by_role("heading", name=SPEC_DOCUMENT["info"]["title"])).to_be_visible()
+        expect(page.get_by_role("heading", name=DOCUMENT["info"]["title"])).to_be_visible()
         scroll_through(page)
         yield Visit(page, complaints)
         browser.close()
@@ -103,8 +102,8 @@ def shown(page: Page) -> str:
 
 def test_the_story_is_told(page: Page) -> None:
     text = shown(page)
-    assert SPEC_DOCUMENT["info"]["title"] in text
-    for paragraph in paragraphs(SPEC_DOCUMENT["info"]["description"]):
+    assert DOCUMENT["info"]["title"] in text
+    for paragraph in paragraphs(DOCUMENT["info"]["description"]):
         assert paragraph in text
 
 
@@ -162,7 +161,7 @@ def test_a_click_shows_the_whole_error_catalogue(page: Page) -> None:
     for button in catalogue.get_by_text("Show all values").all():
         button.click()
     text = " ".join(catalogue.inner_text().split())
-    descriptions = SPEC_DOCUMENT["components"]["schemas"]["KnownErrorCode"]["x-enumDescriptions"]
+    descriptions = DOCUMENT["components"]["schemas"]["KnownErrorCode"]["x-enumDescriptions"]
     assert len(descriptions) == 50
     for code, description in descriptions.items():
         assert f"{code} {paragraphs(description)[0]}" in text

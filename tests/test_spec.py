@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import spec_rules
-from spec import SPEC, SpecError, load, problems
+from document import DOCUMENT
+from spec import SpecError, load, problems
 
 Edit = Callable[[Any], object]
 
-DOCUMENT = load(SPEC)
 UNDESCRIBED = {"type": "string", "examples": ["-"]}
 UNSHOWN = {"type": "string", "description": "A word."}
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from spec import SPEC, load
+from document import DOCUMENT
+from spec import SPEC
 from spec_diff import compare
 
 Edit = Callable[[Any], object]
 
-DOCUMENT = load(SPEC)
 START = "POST /v1/tracking/start"
 ERROR = f"{START}: answer 404, application/json, errors[]."
 DATA = "webhook tracking_update: body, application/json, data."

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 import spec_rules
+from document import DOCUMENT
 from shipengine_tracking.exceptions import CODES, exception_class
 from shipengine_tracking.testing import FakeShipEngine, Subscription
-from spec import SPEC, load
 
-DOCUMENT = load(SPEC)
 PRODUCTION = DOCUMENT["servers"][0]["url"]
 START = DOCUMENT["paths"]["/v1/tracking/start"]["post"]
 SAMPLES = {sample["label"]: sample["source"] for sample in START["x-codeSamples"]}

@@ -21,10 +21,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from ruamel.yaml import YAML
 from starlette.datastructures import Headers as StarletteHeaders
 from werkzeug.datastructures import Headers as WerkzeugHeaders
 
+import document as contract
 from shipengine_tracking import (
     InvalidArgumentError,
     InvalidPayloadError,
@@ -35,7 +35,6 @@ from shipengine_tracking import (
     webhooks,
 )
 from shipengine_tracking.webhooks import StatusCode, TrackingEvent, Verifier, parse, parse_date
-from test_arrows import ROOT
 
 KEY_ID, SIGNATURE, TIMESTAMP = (
     "x-shipengine-rsa-sha256-key-id",
@@ -44,7 +43,7 @@ KEY_ID, SIGNATURE, TIMESTAMP = (
 )
 NOW = 1_773_480_413.0  # 2026-03-14T09:26:53Z
 STAMP = "2026-03-14T09:26:53Z"
-EXAMPLES = YAML(typ="safe").load(ROOT / "spec" / "openapi.yaml")["components"]["examples"]
+EXAMPLES = contract.DOCUMENT["components"]["examples"]
 DOCUMENT: dict[str, Any] = EXAMPLES["in_transit"]["value"]
 BODY = json.dumps(DOCUMENT, default=str).encode()
 
@@ -553,7 +552,7 @@ def test_parse_date(value: object, read: datetime | None) -> None:
 
 def test_the_models_members_are_the_documents() -> None:
     """The shape is read off the models: a member that was renamed in Python would go unchecked."""
-    schemas = YAML(typ="safe").load(ROOT / "spec" / "openapi.yaml")["components"]["schemas"]
+    schemas = contract.DOCUMENT["components"]["schemas"]
     for model in models(parse(json.dumps(event(events=[{}])))):
         named = {member.name for member in attrs.fields(type(model)) if member.init}
         assert named == set(schemas[type(model).__name__]["properties"])
