@@ -426,7 +426,7 @@ DATES = st.lists(
 
 
 @given(text=DATES | TEXTS)
-@share(13)
+@share(12)
 def test_any_text_is_a_date_or_none(text: str) -> None:
     assert is_of(parse_date(text), datetime | None)
 
@@ -439,8 +439,10 @@ API = schemathesis.openapi.from_dict(DOCUMENT)
 # Left out is the one check that the API itself would fail: it refuses requests that the schema allows. No parameter is
 # marked as required, since the vendor's document marks none, yet a call without a tracking number is answered with
 # 400; and whether a carrier is connected no schema can say.
+#
+# Its share must not come to 100 cases: that is Hypothesis's own default, and schemathesis then tries all the profile's.
 @API.parametrize()
-@share(1)
+@share(2)
 def test_schemathesis_finds_nothing(case: Any, serving: FakeShipEngine) -> None:
     case.call_and_validate(
         base_url=serving.url, headers={"API-Key": KEY}, excluded_checks=[positive_data_acceptance], timeout=10
