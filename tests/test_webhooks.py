@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -260,6 +261,19 @@ def test_a_lookup_may_give_a_set_or_a_key_or_none() -> None:
         error = refusal(signed(), by=through(nonsense))
         assert isinstance(error, InvalidArgumentError)
         assert "jwks_or_lookup has returned" in str(error)
+
+
+def test_a_lookup_may_be_asynchronous() -> None:
+    async def lookup(kid: str) -> Any:
+        return jwks(jwk()) if kid == "k1" else None
+
+    judge = webhooks.AsyncVerifier(lookup, clock=lambda: NOW)
+    assert asyncio.run(judge.verify(signed(), BODY)).resource_type == "API_TRACK"
+    with pytest.raises(InvalidSignatureError):
+        asyncio.run(judge.verify(signed(kid="k2"), BODY))
+    late = webhooks.AsyncVerifier(lookup, clock=lambda: NOW + 301)
+    with pytest.raises(StaleTimestampError):
+        asyncio.run(late.verify(signed(), BODY))
 
 
 def test_every_byte_of_the_signature_counts() -> None:

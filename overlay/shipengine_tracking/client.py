@@ -15,9 +15,9 @@ from .bulk import Outcome, Package, arguments, check_packages
 from .connections import AsyncConnections, Connections
 from .crews import stream, stream_async
 from .exceptions import InvalidArgumentError
-from .keys import AsyncKeySet, AsyncVerifier, KeySet
+from .keys import AsyncKeySet, KeySet
 from .retry import Run
-from .webhooks import TOLERANCE, Verifier
+from .webhooks import TOLERANCE, AsyncVerifier, Verifier
 
 _Transport = TypeVar("_Transport", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
@@ -221,7 +221,7 @@ class AsyncTrackingClient(_Client[httpx.AsyncBaseTransport]):
 
     def webhook_verifier(self, *, tolerance: float = TOLERANCE) -> AsyncVerifier:
         """Return a verifier as `TrackingClient.webhook_verifier` does: `await verifier.verify(headers, body)`."""
-        return AsyncVerifier(self._keys, tolerance=tolerance)
+        return AsyncVerifier(self._keys.lookup, tolerance=tolerance)
 
     async def aclose(self) -> None:
         """Close the connections. Closing twice is fine; a call after it is a ClientStateError."""

@@ -15,13 +15,12 @@ from typing import Any, cast
 from attrs import evolve
 
 from ._answers import read_json
-from ._arguments import Settings, seconds
+from ._arguments import Settings
 from ._seam import Seam
-from ._signature import AnyHeaders, KeyRing, check_signature, is_key_set, read_signature
+from ._signature import KeyRing, is_key_set
 from .exceptions import APIError, ShipEngineError
 from .retry import Call
 from .slots import AsyncLent, AsyncSlot, Lent, Slot
-from .webhooks import TrackingEvent, parse
 
 clock = time.monotonic
 
@@ -138,8 +137,8 @@ class AsyncKeySet:
         self._check_open = check_open
         self._fetching: asyncio.Task[None] | None = None
 
-    async def lookup(self, key_id: str) -> KeyRing:
-        """Return a set that has the key, if ShipEngine has it."""
+    async def lookup(self, key_id: str) -> Any:
+        """Return a `KeyRing` that has the key, if ShipEngine has it."""
         if self._known.is_due(key_id):
             self._known.begin()
             self._fetching = asyncio.create_task(self._fetch())
@@ -169,17 +168,3 @@ def _leave(fetch: asyncio.Task[None]) -> None:
 
 async def _get_async(client: Any) -> Any:
     return await client.get_async_httpx_client().get("/jwks")
-
-
-class AsyncVerifier:
-    """`webhooks.Verifier` for asyncio, with keys that are fetched. `AsyncTrackingClient.webhook_verifier` makes it."""
-
-    def __init__(self, keys: AsyncKeySet, *, tolerance: float):
-        self._keys = keys
-        self._tolerance = seconds("tolerance", tolerance, or_none_at_all=True)
-
-    async def verify(self, headers: AnyHeaders, body: bytes) -> TrackingEvent:
-        """Return the event that a delivery brings, as `webhooks.Verifier.verify` does."""
-        signed = read_signature(headers, body, self._tolerance, time.time())
-        check_signature(signed, await self._keys.lookup(signed.key_id))
-        return parse(signed.body)

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from math import isfinite
 from typing import NoReturn, cast
@@ -32,6 +32,7 @@ from .exceptions import (
 
 __all__ = [
     "UNSET",
+    "AsyncVerifier",
     "InvalidPayloadError",
     "InvalidSignatureError",
     "StaleTimestampError",
@@ -95,6 +96,27 @@ class Verifier:
         """
         signed = read_signature(headers, body, self._tolerance, self._clock())
         check_signature(signed, _key_ring(self._lookup(signed.key_id), signed.key_id))
+        return parse(signed.body)
+
+
+class AsyncVerifier:
+    """The same for asyncio, with a lookup that takes its time. `AsyncTrackingClient.webhook_verifier` makes it."""
+
+    def __init__(
+        self,
+        lookup: Callable[[str], Awaitable[Jwk | None]],
+        *,
+        tolerance: float = TOLERANCE,
+        clock: Callable[[], float] = time.time,
+    ):
+        self._lookup: Callable[[str], Awaitable[object]] = lookup
+        self._tolerance = seconds("tolerance", tolerance, or_none_at_all=True)
+        self._clock = clock
+
+    async def verify(self, headers: AnyHeaders, body: bytes) -> TrackingEvent:
+        """Return the event that a delivery brings, as `Verifier.verify` does."""
+        signed = read_signature(headers, body, self._tolerance, self._clock())
+        check_signature(signed, _key_ring(await self._lookup(signed.key_id), signed.key_id))
         return parse(signed.body)
 
 
