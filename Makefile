@@ -8,7 +8,7 @@ export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow soak bench check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock clean
+.PHONY: help demo test test-slow soak bench mutate check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ soak: .venv/developed ## many calls through bad weather and rate limits: some mi
 
 bench: .venv/developed build/bench-venv/installed ## compare the speed with other clients: some minutes on a quiet machine
 	@$(BIN)/python scripts/benchmark.py
+
+mutate: .venv/developed ## break each line of the overlay and see whether a test notices: an hour, less when repeated
+	@mkdir -p build/mutate && cd build/mutate && ln -sfn ../../overlay src && \
+		ln -sf ../../tests ../../spec ../../scripts ../../README.md ../../pyproject.toml . && \
+		mutmut run --max-children 2 $(MUTANTS)
 
 check: lint types arrows generate-check spec-check spec-lint ## everything a reviewer would otherwise have to check by hand
 

@@ -9,6 +9,7 @@ import pickle
 import re
 import threading
 import traceback
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ from shipengine_tracking.testing import Answer, FakeShipEngine, Subscription
 
 NUMBER = PACKAGE["tracking_number"]
 KEY = "TEST_key_that_nobody_may_see"
+PACKAGE_FILES = Path(shipengine_tracking.__file__).parent
 
 
 class Carrier(str, enum.Enum):  # noqa: UP042 as people have them
@@ -294,9 +296,8 @@ def test_the_frames_of_a_refusal_show_no_key(caller: Caller, wrong: dict[str, An
     with pytest.raises(InvalidArgumentError) as caught:
         make(caller, **settings)
     assert caught.value.__traceback__ is not None
-    ours = [
-        frame for frame, _ in traceback.walk_tb(caught.value.__traceback__) if "overlay" in frame.f_code.co_filename
-    ]
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    ours = [frame for frame in frames if Path(frame.f_code.co_filename).parent == PACKAGE_FILES]
     assert ours
     assert KEY not in repr([frame.f_locals for frame in ours])
     assert repr(ours[0].f_locals["self"]) == f"<{caller.client_class.__name__}, not made>"
