@@ -170,6 +170,18 @@ def test_of_two_tellings_of_one_moment_the_less_rounded_counts() -> None:
     assert goes(gate, 6.0)
 
 
+def test_tellings_a_whole_second_apart_are_of_one_window() -> None:
+    gate = Gate(100)
+    first, second, third = (passed(gate, 0.0) for _ in range(3))
+    gate.leave(first, 0.0, told(2, 60))
+    gate.leave(second, 0.0, told(9, 61))
+    passed(gate, 0.0)
+    assert not goes(gate, 0.0)
+    gate.leave(third, 0.0, told(0, 59))
+    assert not goes(gate, 58.9)
+    assert goes(gate, 59.0)
+
+
 def test_of_two_moments_the_later_counts() -> None:
     gate = Gate(100)
     first, second = passed(gate, 0.0), passed(gate, 0.0)
@@ -218,7 +230,7 @@ def test_no_header_shuts_it_for_long() -> None:
 
 def test_who_cannot_wait_that_long_hears_why() -> None:
     gate = Gate(100)
-    cause = limited(60.0)
+    cause = RateLimitError(429, {"Retry-After": "60", "Request-Id": "7"}, b"{}")
     gate.leave(passed(gate, 0.0), 0.0, cause)
     with pytest.raises(RateLimitError, match=r"^not sent: the account's calls are used up for another 50 s$") as caught:
         gate.enter(waiter(patience=49.0), 10.0)
@@ -226,6 +238,7 @@ def test_who_cannot_wait_that_long_hears_why() -> None:
     assert caught.value.attempts == 0
     assert caught.value.__cause__ is cause
     assert caught.value is not cause
+    assert (caught.value.status_code, caught.value.request_id, caught.value.body) == (429, "7", b"{}")
     assert not gate.queue
     assert gate.enter(waiter(patience=51.0), 10.0) > 0
 
@@ -249,9 +262,18 @@ def test_patience_ends() -> None:
     passed(gate, 1.0)
     waits = waiter(patience=20.0)
     assert gate.enter(waits, 1.0) == 20.0
-    with pytest.raises(RateLimitError, match=r"^not sent") as caught:
+    with pytest.raises(RateLimitError, match=r"^not sent: the account's calls are used up$") as caught:
         gate.enter(waits, 21.0)
     assert caught.value.retry_after is None
+
+
+def test_who_cannot_wait_for_a_window_to_end_hears_why() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, told(0, 60))
+    with pytest.raises(RateLimitError, match=r"^not sent: the account's calls are used up for another 60 s$") as caught:
+        gate.enter(waiter(patience=59.0), 0.0)
+    assert (caught.value.status_code, caught.value.headers, caught.value.body) == (429, {}, b"")
+    assert caught.value.__cause__ is None
 
 
 def test_the_calls_in_flight_are_bounded() -> None:

@@ -354,6 +354,12 @@ def test_signed_but_not_json(body: bytes) -> None:
     assert error.body == body
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_is_none_of_jsons(number: str) -> None:
+    with pytest.raises(InvalidPayloadError, match=f"^the body is not JSON: {number} is no number of JSON's$"):
+        parse(f'{{"a": {number}}}')
+
+
 def event(**data: object) -> dict[str, object]:
     return {"resource_type": "API_TRACK", "data": data}
 
