@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 import shipengine_tracking
-from conftest import PACKAGE, Caller
+from conftest import PACKAGE, Caller, plain
 from shipengine_tracking import AsyncTrackingClient, ClientStateError, InvalidArgumentError, TrackingClient
 from shipengine_tracking._key import ApiKey
 from shipengine_tracking.testing import Answer, FakeShipEngine, Subscription
@@ -221,7 +221,7 @@ SENT = [
 ]
 
 
-@pytest.mark.parametrize("package", SENT, ids=[repr(package)[:60] for package in SENT])
+@pytest.mark.parametrize("package", SENT, ids=[plain(str(package)[:60]) for package in SENT])
 def test_sent_exactly_as_given(caller: Caller, fake: FakeShipEngine, package: dict[str, str]) -> None:
     fake.script(Answer.of(204))
     assert caller.ask(fake, package) is None

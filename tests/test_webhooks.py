@@ -23,6 +23,7 @@ from ruamel.yaml import YAML
 from starlette.datastructures import Headers as StarletteHeaders
 from werkzeug.datastructures import Headers as WerkzeugHeaders
 
+from conftest import plain
 from shipengine_tracking import (
     InvalidArgumentError,
     InvalidPayloadError,
@@ -454,7 +455,7 @@ DATES: list[tuple[object, object]] = [
 ]
 
 
-@pytest.mark.parametrize(("sent", "read"), DATES, ids=[str(sent) for sent, _ in DATES])
+@pytest.mark.parametrize(("sent", "read"), DATES, ids=[plain(str(sent)) for sent, _ in DATES])
 def test_dates(sent: object, read: object) -> None:
     found = parse(json.dumps(event(actual_delivery_date=sent, events=[{"occurred_at": sent}])))
     assert found.data.actual_delivery_date == read
@@ -487,7 +488,7 @@ ODD_DATES: list[tuple[object, datetime | None]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("value", "read"), ODD_DATES, ids=[str(value)[:30] for value, _ in ODD_DATES])
+@pytest.mark.parametrize(("value", "read"), ODD_DATES, ids=[plain(str(value)[:30]) for value, _ in ODD_DATES])
 def test_parse_date(value: object, read: datetime | None) -> None:
     found = parse_date(value)
     assert found == read
