@@ -71,6 +71,14 @@ def test_then_one_goes_first_and_its_answer_opens() -> None:
         passed(gate, 7.5)
 
 
+def test_an_answer_at_the_very_moment_opens_too() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(7.0))
+    gate.leave(passed(gate, 7.0), 7.0, {})
+    passed(gate, 7.0)
+    assert goes(gate, 7.0)
+
+
 @pytest.mark.parametrize("status", [400, 500, 302])
 def test_any_whole_answer_opens(status: int) -> None:
     gate = Gate(100)
@@ -95,6 +103,24 @@ def test_another_429_shuts_it_again() -> None:
     gate.leave(passed(gate, 7.0), 7.5, limited(3.0))
     assert not goes(gate, 10.4)
     assert goes(gate, 10.5)
+
+
+def test_another_429_at_the_very_moment_shuts_it_again() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(7.0))
+    gate.leave(passed(gate, 7.0), 7.0, limited(1.0))
+    assert not goes(gate, 7.9)
+    assert goes(gate, 8.0)
+
+
+def test_all_can_be_woken() -> None:
+    gate = Gate(1)
+    passed(gate, 0.0)
+    line = [waiter() for _ in range(2)]
+    for one in line:
+        gate.enter(one, 0.0)
+    gate.wake_all()
+    assert all(one.event.is_set() for one in line)
 
 
 def test_calls_in_flight_do_not_open_it() -> None:
@@ -156,8 +182,9 @@ def test_when_the_window_has_ended_nothing_is_known() -> None:
 
 def test_an_answer_without_headers_may_have_counted() -> None:
     gate = Gate(100)
-    gate.leave(passed(gate, 0.0), 0.0, told(2, 60))
+    gate.leave(passed(gate, 0.0), 0.0, told(3, 60))
     gate.leave(passed(gate, 1.0), 1.0, APIConnectionError("x"))
+    passed(gate, 2.0)
     passed(gate, 2.0)
     assert not goes(gate, 2.0)
 
@@ -166,7 +193,7 @@ def test_of_two_tellings_of_one_moment_the_less_rounded_counts() -> None:
     gate = Gate(100)
     first, second = passed(gate, 0.0), passed(gate, 0.0)
     gate.leave(first, 0.0, limited(6.0))
-    gate.leave(second, 0.9, limited(6.0))
+    gate.leave(second, 1.0, limited(6.0))
     assert goes(gate, 6.0)
 
 
@@ -201,7 +228,8 @@ def test_of_two_moments_the_later_counts() -> None:
 def test_headers_that_make_no_sense_block_nobody(headers: dict[str, str]) -> None:
     gate = Gate(100)
     gate.leave(passed(gate, 0.0), 0.0, headers)
-    assert goes(gate, 0.0)
+    passed(gate, 0.0)
+    passed(gate, 0.0)
     gate.leave(passed(gate, 0.0), 0.0, told(5, 60))
     assert goes(gate, 0.0)
 
@@ -240,7 +268,48 @@ def test_who_cannot_wait_that_long_hears_why() -> None:
     assert caught.value is not cause
     assert (caught.value.status_code, caught.value.request_id, caught.value.body) == (429, "7", b"{}")
     assert not gate.queue
-    assert gate.enter(waiter(patience=51.0), 10.0) > 0
+    assert gate.enter(waiter(patience=50.0), 10.0) > 0
+
+
+def test_who_cannot_wait_for_the_pace_hears_why_at_once() -> None:
+    gate = Gate(100, per_minute=1)
+    gate.leave(passed(gate, 0.0), 0.0, {})
+    with pytest.raises(RateLimitError, match="for another 59 s$"):
+        gate.enter(waiter(patience=58.0), 1.0)
+    assert gate.enter(waiter(patience=59.0), 1.0) > 0
+
+
+def test_when_it_is_half_open_the_announced_moment_no_longer_counts() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(LONGEST_CLOSURE + 10))
+    passed(gate, LONGEST_CLOSURE)
+    assert gate.enter(waiter(patience=5.0), LONGEST_CLOSURE) == 5.0
+
+
+def test_who_waits_looks_every_half_minute() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(50.0))
+    waits = waiter()
+    assert gate.enter(waits, 0.0) == 30.0
+    assert gate.enter(waits, 30.0) == 20.0
+
+
+def test_who_leaves_unsent_makes_room() -> None:
+    gate = Gate(1)
+    flight = passed(gate, 0.0)
+    line = [waiter() for _ in range(2)]
+    for one in line:
+        gate.enter(one, 0.0)
+    gate.leave(line[0], 0.5, KeyboardInterrupt())
+    gate.leave(flight, 1.0, {})
+    assert gate.enter(line[1], 1.0) == 0
+
+
+def test_the_longest_window_that_there_is() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, told(0, 90))
+    assert not goes(gate, 89.9)
+    assert goes(gate, 90.0)
 
 
 def test_who_waits_hears_of_a_longer_wait() -> None:
