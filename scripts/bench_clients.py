@@ -66,9 +66,7 @@ async def httpx_async_each(url: str, workers: int) -> AsyncIterator[list[AsyncCa
 
 
 @asynccontextmanager
-async def aiohttp_shared(
-    url: str, workers: int
-) -> AsyncIterator[list[AsyncCall]]:  # pragma: no cover - bench-venv's
+async def aiohttp_shared(url: str, workers: int) -> AsyncIterator[list[AsyncCall]]:  # pragma: no cover - bench-venv's
     """Open one aiohttp.ClientSession for all."""
     aiohttp = import_module("aiohttp")
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=workers)) as session:
