@@ -241,20 +241,24 @@ def test_the_lines_of_the_retries(caplog: pytest.LogCaptureFixture) -> None:
             raise failures.pop(0)
 
     for run, lines, waited in (
-        (None, ["retry 1 of 3 in 0.25", "retry 2 of 3 in 4.00", "retry 3 of 3 in 1.00"], 5.25),
-        (Run(threading.Event()), ["retry 1 of 3 in 0.25", "again in 4.00", "retry 2 of 3 in 1.00"], 1.25),
+        (None, ["retry 1 of 4 in 0.25", "retry 2 of 4 in 4.00", "retry 3 of 4 in 5.00", "retry 4 of 4 in 2.00"], 11.25),
+        (
+            Run(threading.Event()),
+            ["retry 1 of 4 in 0.25", "again in 4.00", "again in 5.00", "retry 2 of 4 in 2.00"],
+            2.25,
+        ),
     ):
         caplog.clear()
-        failures = [failure(503), failure(429, 4.0), failure(503)]
+        failures = [failure(503), failure(429, 4.0), failure(429, 5.0), failure(503)]
         call, slept = Call(print, QUERY, run), list[float]()
-        engine(Retrying, max_retries=3, max_wait=90.0, sleep=slept.append, random=lambda: 0.5)(attempt, call)
-        kinds = ("ServerError 503", "RateLimitError 429", "ServerError 503")
+        engine(Retrying, max_retries=4, max_wait=90.0, sleep=slept.append, random=lambda: 0.5)(attempt, call)
+        kinds = ("ServerError 503", "RateLimitError 429", "RateLimitError 429", "ServerError 503")
         assert caplog.messages == [
             f"{SHOWN}: {line} s after {kind} [request id 7]" for line, kind in zip(lines, kinds, strict=True)
         ]
         assert {record.levelname for record in caplog.records} == {"WARNING"}
-        assert slept == [0.25, 4.0, 1.0]
-        assert (call.waited, call.attempts) == (waited, 4)
+        assert slept == [0.25, 4.0, 5.0, 2.0]
+        assert (call.waited, call.attempts) == (waited, 5)
 
 
 @pytest.mark.parametrize(("asked", "sends"), [(None, 2), (10.0, 2), (10.1, 1)])
