@@ -170,9 +170,7 @@ def test_an_answer_that_is_late_and_the_last() -> None:
 
 def test_an_error_of_anothers() -> None:
     (first, *others), document = opened(
-        error(
-            503, "a", "b", error_type="c", error_source="carrier", headers={"X-ShipEngine-Other": "d"}, field_name="e"
-        )
+        error(503, "a", "b", error_type="c", error_source="carrier", headers={"X-Other": "d"}, field_name="e")
     )
     assert first == "HTTP/1.1 503 Service Unavailable"
     assert "X-Other: d" in others
