@@ -8,7 +8,7 @@ export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow fuzz soak bench check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock release-check clean
+.PHONY: help demo test test-slow fuzz soak bench mutate coverage check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock release-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,17 @@ soak: .venv/developed ## many calls through bad weather and rate limits: some mi
 
 bench: .venv/developed build/bench-venv/installed ## compare the speed with other clients: some minutes on a quiet machine
 	@$(BIN)/python scripts/benchmark.py
+
+mutate: .venv/developed ## break each line of the overlay and see whether a test notices: hours, less when repeated
+	@mkdir -p build/mutate && cd build/mutate && ln -sfn ../../overlay src && \
+		ln -sf ../../tests ../../spec ../../scripts ../../README.md ../../pyproject.toml . && \
+		mutmut run --max-children 2 $(MUTANTS)
+
+coverage: .venv/developed ## fail if the tests, slow ones too, miss a line or a branch of the overlay or the scripts
+	@rm -rf build/coverage && mkdir -p build/coverage
+	@coverage run -m pytest -n 2
+	@coverage combine --quiet
+	@coverage report
 
 check: lint types arrows generate-check spec-check spec-lint ## everything a reviewer would otherwise have to check by hand
 

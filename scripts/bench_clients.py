@@ -66,7 +66,7 @@ async def httpx_async_each(url: str, workers: int) -> AsyncIterator[list[AsyncCa
 
 
 @asynccontextmanager
-async def aiohttp_shared(url: str, workers: int) -> AsyncIterator[list[AsyncCall]]:
+async def aiohttp_shared(url: str, workers: int) -> AsyncIterator[list[AsyncCall]]:  # pragma: no cover - bench-venv's
     """Open one aiohttp.ClientSession for all."""
     aiohttp = import_module("aiohttp")
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=workers)) as session:
@@ -101,7 +101,7 @@ def httpx_each(url: str, workers: int) -> Iterator[list[Call]]:
 
 
 @contextmanager
-def requests_each(url: str, workers: int) -> Iterator[list[Call]]:
+def requests_each(url: str, workers: int) -> Iterator[list[Call]]:  # pragma: no cover - bench-venv's
     """Open a requests.Session for each: threads are not to share one."""
     sessions = [import_module("requests").Session() for _ in range(workers)]
 
@@ -112,7 +112,7 @@ def requests_each(url: str, workers: int) -> Iterator[list[Call]]:
 
 
 @contextmanager
-def vendors_sdk(url: str, workers: int) -> Iterator[list[Call]]:
+def vendors_sdk(url: str, workers: int) -> Iterator[list[Call]]:  # pragma: no cover - bench-venv's
     """Open the vendor's SDK for each. It cannot start tracking: its nearest call asks where a package is."""
     config = {"api_key": KEY, "base_uri": url, "page_size": 50, "retries": 0, "timeout": 30}
     engines = [import_module("shipengine").ShipEngine(config) for _ in range(workers)]

@@ -216,7 +216,7 @@ def plot(figures: Figures) -> str:
     )
 
 
-def main() -> int:
+def main() -> int:  # pragma: no cover - the whole `make bench`; its parts are tested
     """Run it all; write build/bench.md and build/bench.svg."""
     python = str(BUILD / "bench-venv" / "bin" / "python")
     with servers() as urls:

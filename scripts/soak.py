@@ -175,7 +175,7 @@ def memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 
-def main() -> int:
+def main() -> int:  # pragma: no cover - the whole `make soak`: minutes; its parts are tested
     """Print the figures; 1 if anything that must hold does not."""
     print("Bad weather: 10 % each of 429, 503, reset, broken off, slow. Every call ends, everything is recorded,")
     print("counted and closed. In small first: the memory that the large run needs beyond it is growth.")
@@ -191,7 +191,7 @@ def main() -> int:
     return 0 if all([*limits()]) else 1
 
 
-def limits() -> Iterator[bool]:
+def limits() -> Iterator[bool]:  # pragma: no cover - half of `make soak`: 24 runs of 24 seconds
     """Run against every kind of limit; yield whether what must hold does."""
     gates.MINUTE = 6.0
     ways: list[tuple[str, float, float, bool, dict[str, int]]] = [

@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import string
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import settings
@@ -22,6 +24,15 @@ for profile, cases in {"quick": 2_000, "slow": 10_000, "fuzz": 200_000}.items():
         profile, max_examples=cases, derandomize=profile != "fuzz", database=None, deadline=None, print_blob=True
     )
 settings.load_profile("quick")
+
+
+def plain(text: str) -> str:
+    """Return a text as the id of a test: pytest does not find a test by an id that holds a backslash."""
+    return quote(text, string.punctuation.replace("\\", "") + " ", errors="surrogatepass")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    return plain(val if isinstance(val, str) else repr(val)) if isinstance(val, str | bytes) else None
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Any
 
 import pytest
 
+import bench_clients
 import bench_servers
 import benchmark
 from benchmark import EACH, OURS, SHARED, Figures, Gate, Load
@@ -125,3 +127,17 @@ def test_the_plot_shows_every_client() -> None:
     drawn = benchmark.plot(noted)
     assert drawn.count("<polyline") == len(benchmark.TASKS)
     assert all(f"{way} (10,000)" in drawn for way in benchmark.TASKS)
+
+
+def test_calls_that_fail_are_counted_with_those_before_the_clock() -> None:
+    nobody = "http://127.0.0.1:9"
+    for measured in (
+        bench_clients.load_threads(OURS, nobody, 2, 4),
+        asyncio.run(bench_clients.load_tasks(OURS, nobody, 2, 4)),
+    ):
+        assert measured["failed"] == {"APIConnectionError": 6}
+
+
+def test_the_servers_alone() -> None:
+    with bench_servers.servers() as urls:
+        assert all(asyncio.run(bench_servers.rate(url, 3, 50)) > 0 for url in urls.values())

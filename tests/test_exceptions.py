@@ -18,6 +18,7 @@ from shipengine_tracking import (
     ClientStateError,
     ErrorCode,
     InvalidArgumentError,
+    InvalidPayloadError,
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
@@ -77,6 +78,20 @@ def test_the_first_listed_code_decides() -> None:
     assert exception_class(400, ["carrier_conflict", "trial_expired"]) is CarrierError
 
 
+def test_what_an_answer_tells() -> None:
+    body = b"""{"request_id": "7", "errors": [{
+        "error_source": "carrier", "error_type": "validation", "error_code": "carrier_conflict", "message": "No.",
+        "field_name": "carrier_code", "carrier_code": "ups", "carrier_id": "se-1"}]}"""
+    for truncated in (False, True):
+        error = APIError.from_answer(400, {"X-Some": "1", "Retry-After": "7"}, body, truncated)
+        assert (error.status_code, dict(error.headers)) == (400, {"x-some": "1", "retry-after": "7"})
+        assert (error.body, error.body_truncated) == (body, truncated)
+        assert (error.request_id, error.retry_after) == ("7", 7.0)
+        assert (error.source, error.type, error.code) == ("carrier", "validation", "carrier_conflict")
+        assert (error.message, error.field_name) == ("No.", "carrier_code")
+        assert (error.carrier_code, error.carrier_id) == ("ups", "se-1")
+
+
 def test_pickle_and_copy_keep_all_that_is_known() -> None:
     error = APIError.from_answer(404, {"Retry-After": "7", "X-ShipEngine-RequestId": "8"}, BODY, body_truncated=True)
     error.attempts = 3
@@ -117,6 +132,8 @@ def test_an_exception_is_easily_made_for_a_test_of_ones_own() -> None:
     error = RateLimitError(429)
     assert str(error) == "429 Too Many Requests"
     assert (error.errors, error.code, error.body, error.retry_after, error.attempts) == ((), None, b"", None, 1)
+    assert error.body_truncated is False
+    assert InvalidPayloadError("text").body == b""
 
 
 def test_headers_are_found_in_any_case() -> None:

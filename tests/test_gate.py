@@ -71,6 +71,14 @@ def test_then_one_goes_first_and_its_answer_opens() -> None:
         passed(gate, 7.5)
 
 
+def test_an_answer_at_the_very_moment_opens_too() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(7.0))
+    gate.leave(passed(gate, 7.0), 7.0, {})
+    passed(gate, 7.0)
+    assert goes(gate, 7.0)
+
+
 @pytest.mark.parametrize("status", [400, 500, 302])
 def test_any_whole_answer_opens(status: int) -> None:
     gate = Gate(100)
@@ -95,6 +103,24 @@ def test_another_429_shuts_it_again() -> None:
     gate.leave(passed(gate, 7.0), 7.5, limited(3.0))
     assert not goes(gate, 10.4)
     assert goes(gate, 10.5)
+
+
+def test_another_429_at_the_very_moment_shuts_it_again() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(7.0))
+    gate.leave(passed(gate, 7.0), 7.0, limited(1.0))
+    assert not goes(gate, 7.9)
+    assert goes(gate, 8.0)
+
+
+def test_all_can_be_woken() -> None:
+    gate = Gate(1)
+    passed(gate, 0.0)
+    line = [waiter() for _ in range(2)]
+    for one in line:
+        gate.enter(one, 0.0)
+    gate.wake_all()
+    assert all(one.event.is_set() for one in line)
 
 
 def test_calls_in_flight_do_not_open_it() -> None:
@@ -156,8 +182,9 @@ def test_when_the_window_has_ended_nothing_is_known() -> None:
 
 def test_an_answer_without_headers_may_have_counted() -> None:
     gate = Gate(100)
-    gate.leave(passed(gate, 0.0), 0.0, told(2, 60))
+    gate.leave(passed(gate, 0.0), 0.0, told(3, 60))
     gate.leave(passed(gate, 1.0), 1.0, APIConnectionError("x"))
+    passed(gate, 2.0)
     passed(gate, 2.0)
     assert not goes(gate, 2.0)
 
@@ -166,8 +193,20 @@ def test_of_two_tellings_of_one_moment_the_less_rounded_counts() -> None:
     gate = Gate(100)
     first, second = passed(gate, 0.0), passed(gate, 0.0)
     gate.leave(first, 0.0, limited(6.0))
-    gate.leave(second, 0.9, limited(6.0))
+    gate.leave(second, 1.0, limited(6.0))
     assert goes(gate, 6.0)
+
+
+def test_tellings_a_whole_second_apart_are_of_one_window() -> None:
+    gate = Gate(100)
+    first, second, third = (passed(gate, 0.0) for _ in range(3))
+    gate.leave(first, 0.0, told(2, 60))
+    gate.leave(second, 0.0, told(9, 61))
+    passed(gate, 0.0)
+    assert not goes(gate, 0.0)
+    gate.leave(third, 0.0, told(0, 59))
+    assert not goes(gate, 58.9)
+    assert goes(gate, 59.0)
 
 
 def test_of_two_moments_the_later_counts() -> None:
@@ -189,7 +228,8 @@ def test_of_two_moments_the_later_counts() -> None:
 def test_headers_that_make_no_sense_block_nobody(headers: dict[str, str]) -> None:
     gate = Gate(100)
     gate.leave(passed(gate, 0.0), 0.0, headers)
-    assert goes(gate, 0.0)
+    passed(gate, 0.0)
+    passed(gate, 0.0)
     gate.leave(passed(gate, 0.0), 0.0, told(5, 60))
     assert goes(gate, 0.0)
 
@@ -218,7 +258,7 @@ def test_no_header_shuts_it_for_long() -> None:
 
 def test_who_cannot_wait_that_long_hears_why() -> None:
     gate = Gate(100)
-    cause = limited(60.0)
+    cause = RateLimitError(429, {"Retry-After": "60", "Request-Id": "7"}, b"{}")
     gate.leave(passed(gate, 0.0), 0.0, cause)
     with pytest.raises(RateLimitError, match=r"^not sent: the account's calls are used up for another 50 s$") as caught:
         gate.enter(waiter(patience=49.0), 10.0)
@@ -226,8 +266,50 @@ def test_who_cannot_wait_that_long_hears_why() -> None:
     assert caught.value.attempts == 0
     assert caught.value.__cause__ is cause
     assert caught.value is not cause
+    assert (caught.value.status_code, caught.value.request_id, caught.value.body) == (429, "7", b"{}")
     assert not gate.queue
-    assert gate.enter(waiter(patience=51.0), 10.0) > 0
+    assert gate.enter(waiter(patience=50.0), 10.0) > 0
+
+
+def test_who_cannot_wait_for_the_pace_hears_why_at_once() -> None:
+    gate = Gate(100, per_minute=1)
+    gate.leave(passed(gate, 0.0), 0.0, {})
+    with pytest.raises(RateLimitError, match=r"for another 59 s$"):
+        gate.enter(waiter(patience=58.0), 1.0)
+    assert gate.enter(waiter(patience=59.0), 1.0) > 0
+
+
+def test_when_it_is_half_open_the_announced_moment_no_longer_counts() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(LONGEST_CLOSURE + 10))
+    passed(gate, LONGEST_CLOSURE)
+    assert gate.enter(waiter(patience=5.0), LONGEST_CLOSURE) == 5.0
+
+
+def test_who_waits_looks_every_half_minute() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, limited(50.0))
+    waits = waiter()
+    assert gate.enter(waits, 0.0) == 30.0
+    assert gate.enter(waits, 30.0) == 20.0
+
+
+def test_who_leaves_unsent_makes_room() -> None:
+    gate = Gate(1)
+    flight = passed(gate, 0.0)
+    line = [waiter() for _ in range(2)]
+    for one in line:
+        gate.enter(one, 0.0)
+    gate.leave(line[0], 0.5, KeyboardInterrupt())
+    gate.leave(flight, 1.0, {})
+    assert gate.enter(line[1], 1.0) == 0
+
+
+def test_the_longest_window_that_there_is() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, told(0, 90))
+    assert not goes(gate, 89.9)
+    assert goes(gate, 90.0)
 
 
 def test_who_waits_hears_of_a_longer_wait() -> None:
@@ -249,9 +331,18 @@ def test_patience_ends() -> None:
     passed(gate, 1.0)
     waits = waiter(patience=20.0)
     assert gate.enter(waits, 1.0) == 20.0
-    with pytest.raises(RateLimitError, match=r"^not sent") as caught:
+    with pytest.raises(RateLimitError, match=r"^not sent: the account's calls are used up$") as caught:
         gate.enter(waits, 21.0)
     assert caught.value.retry_after is None
+
+
+def test_who_cannot_wait_for_a_window_to_end_hears_why() -> None:
+    gate = Gate(100)
+    gate.leave(passed(gate, 0.0), 0.0, told(0, 60))
+    with pytest.raises(RateLimitError, match=r"^not sent: the account's calls are used up for another 60 s$") as caught:
+        gate.enter(waiter(patience=59.0), 0.0)
+    assert (caught.value.status_code, caught.value.headers, caught.value.body) == (429, {}, b"")
+    assert caught.value.__cause__ is None
 
 
 def test_the_calls_in_flight_are_bounded() -> None:
@@ -416,8 +507,8 @@ def test_a_run_waits_without_end_but_for_what_is_announced() -> None:
 def test_a_closure_wakes_only_whom_it_concerns() -> None:
     gate = Gate(1)
     flight = passed(gate, 0.0)
-    line = [waiter(), waiter(), waiter(patience=5.0)]
+    line = [waiter(), waiter(), waiter(patience=60.0)]
     for one in line:
         gate.enter(one, 0.0)
-    gate.leave(flight, 0.0, limited(50.0))
+    gate.leave(flight, 20.0, limited(50.0))
     assert [one.event.is_set() for one in line] == [True, False, True]

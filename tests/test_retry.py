@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from shipengine_tracking import (
     InvalidArgumentError,
     ShipEngineError,
 )
-from shipengine_tracking.retry import Call, engine, is_retryable, masked, pause, reason
+from shipengine_tracking.retry import Call, Run, Stopped, engine, is_retryable, masked, pause, reason
 
 RETRIED = {408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526}
 
@@ -204,4 +206,109 @@ def test_a_number_that_the_wire_repeats_is_masked() -> None:
     body = b'{"request_id": "%b", "errors": [{"error_code": "%b"}]}' % (number.encode(), number.encode())
     error = APIError.from_answer(500, {}, body, body_truncated=False)
     assert Call(print, {"tracking_number": number}).why(error) == "ServerError 500 …8490 [request id …8490]"
-    assert Call(print, {"tracking_number": "5"}).why(error).startswith("ServerError 500 94055")
+    assert Call(print, {"tracking_number": "9405"}).why(error).startswith("ServerError 500 94055")
+    assert Call(print, {"tracking_number": "94055"}).why(error).startswith("ServerError 500 …4055118")
+    assert Call(print, {}).why(error).startswith("ServerError 500 94055")
+
+
+# --- a call and its run ---------------------------------------------------------------------------------------------
+
+QUERY = {"tracking_number": "9405511899223197428490", "carrier_code": "ups"}
+SHOWN = "tracking_number='…8490' carrier_code='ups'"
+
+
+def test_the_lines_of_the_attempts(caplog: pytest.LogCaptureFixture) -> None:
+    call = Call(print, QUERY)
+    with caplog.at_level(logging.DEBUG, "shipengine_tracking"):
+        call.log_attempt({}, 0.1)  # not sent
+        call.passed_after(2.0)
+        call.log_attempt({}, 0.1234)
+        call.passed_after(3.0)
+        call.log_attempt(failure(503), 0.5)
+    with caplog.at_level(logging.INFO, "shipengine_tracking"):
+        call.log_attempt({}, 0.1)
+    assert caplog.messages == [
+        f"{SHOWN}: attempt 1: 204 in 0.123 s",
+        f"{SHOWN}: attempt 2: ServerError 503 [request id 7] in 0.500 s",
+    ]
+    assert (call.waited, call.attempts, call.sent) == (5.0, 2, True)
+
+
+def test_the_lines_of_the_retries(caplog: pytest.LogCaptureFixture) -> None:
+    def attempt(call: Call) -> None:
+        call.passed_after(0.0)
+        if failures:
+            raise failures.pop(0)
+
+    for run, lines, waited in (
+        (None, ["retry 1 of 4 in 0.25", "retry 2 of 4 in 4.00", "retry 3 of 4 in 5.00", "retry 4 of 4 in 2.00"], 11.25),
+        (
+            Run(threading.Event()),
+            ["retry 1 of 4 in 0.25", "again in 4.00", "again in 5.00", "retry 2 of 4 in 2.00"],
+            2.25,
+        ),
+    ):
+        caplog.clear()
+        failures = [failure(503), failure(429, 4.0), failure(429, 5.0), failure(503)]
+        call, slept = Call(print, QUERY, run), list[float]()
+        engine(Retrying, max_retries=4, max_wait=90.0, sleep=slept.append, random=lambda: 0.5)(attempt, call)
+        kinds = ("ServerError 503", "RateLimitError 429", "RateLimitError 429", "ServerError 503")
+        assert caplog.messages == [
+            f"{SHOWN}: {line} s after {kind} [request id 7]" for line, kind in zip(lines, kinds, strict=True)
+        ]
+        assert {record.levelname for record in caplog.records} == {"WARNING"}
+        assert slept == [0.25, 4.0, 5.0, 2.0]
+        assert (call.waited, call.attempts) == (waited, 5)
+
+
+@pytest.mark.parametrize(("asked", "sends"), [(None, 2), (10.0, 2), (10.1, 1)])
+def test_a_run_sends_again_what_met_the_limit_unless_it_asks_for_too_much(asked: float | None, sends: int) -> None:
+    def attempt(call: Call) -> None:
+        call.passed_after(50.0)
+        if call.attempts == 1:
+            raise failure(429, asked)
+
+    call = Call(print, {}, Run(threading.Event()))
+    try:
+        engine(Retrying, max_retries=0, max_wait=10.0, sleep=lambda _: None, random=lambda: 0.5)(attempt, call)
+    except ShipEngineError:
+        assert sends == 1
+    assert call.attempts == sends
+    assert call.waited == 0.0
+
+
+def test_a_run_ends_once_and_nothing_is_tried_after_it() -> None:
+    def attempt(call: Call) -> None:
+        call.passed_after(0.0)
+        run.end()
+        raise failure(503)
+
+    ends: list[bool] = []
+    run = Run(threading.Event(), on_end=lambda: ends.append(run.over.is_set()))
+    call = Call(print, {}, run)
+    call.check_run()
+    with pytest.raises(APIError):
+        engine(Retrying, max_retries=3, max_wait=90.0, sleep=lambda _: None, random=lambda: 0.5)(attempt, call)
+    run.end()
+    assert (ends, call.attempts) == ([True], 1)
+    with pytest.raises(Stopped):
+        call.check_run()
+    Call(print, {}).check_run()
+
+
+def test_the_first_failure_is_raised_once() -> None:
+    call = Call(print, {}, failed=failure(503))
+    with pytest.raises(APIError):
+        call.raise_first_failure()
+    call.raise_first_failure()
+
+
+def test_an_error_as_the_caller_meets_it() -> None:
+    call = Call(print, {}, attempts=3)
+    for error, attempts in ((failure(503), 3), (ClientStateError("x"), 3), (InvalidArgumentError("x"), 0)):
+        with pytest.raises(ShipEngineError):
+            raise error
+        ended = call.ended_by(error)
+        assert ended is error
+        assert ended.attempts == attempts
+        assert ended.__traceback__ is None

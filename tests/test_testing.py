@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -190,46 +185,3 @@ def test_bytes_that_are_no_request(fake: FakeShipEngine, raw: httpx.Client) -> N
         connection.sendall(b"\x16\x03\x01 what\r\n\r\n")
         assert b"400" in connection.recv(1000)
     assert raw.post(PATH, params=PACKAGE).status_code == 204
-
-
-COMMAND = [sys.executable, "-m", "shipengine_tracking.testing"]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command(number: signal.Signals) -> None:
-    arguments = ["--port", "0", "--api-key", "TEST_other", "--connected", "se-1=seko"]
-    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        lines = "".join(server.stdout.readline() for _ in range(3))
-        url = re.search(r"http://127\.0\.0\.1:\d+", lines)
-        assert url is not None
-        assert "curl" in lines
-        answer = httpx.post(
-            url[0] + PATH, params={"tracking_number": "1Z", "carrier_id": "se-1"}, headers={"API-Key": "TEST_other"}
-        )
-        assert answer.status_code == 204
-        assert server.stdout.readline().startswith(f"POST {PATH}?tracking_number=1Z&carrier_id=se-1 -> HTTP/1.1 204")
-        os.kill(server.pid, number)
-        assert server.stdout.read() == ""
-        assert server.wait(10) == 0
-
-
-def test_the_command_says_what_is_wrong() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        done = subprocess.run(
-            [sys.executable, "-m", "shipengine_tracking.testing", "--port", port],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"cannot listen at port {port}: ")
-    done = subprocess.run(
-        [sys.executable, "-m", "shipengine_tracking.testing", "--connected", "seko"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "'seko' is not ID=CODE" in done.stderr

@@ -40,13 +40,13 @@ class Waiter:
     slot_patience: float  # seconds it may wait for others to end
     is_of_run: bool = False  # then no wait counts but one that the server announces beyond its patience
     event: Any = None
-    since: float | None = None
+    since: float = inf
     full_since: float | None = None
     sent: float | None = None  # when it was let through; None again when it has left
 
     def waited(self, now: float) -> float:
         """Return the seconds since it came."""
-        return 0.0 if self.since is None else now - self.since
+        return now - self.since
 
 
 @define
@@ -75,7 +75,7 @@ class Gate:
             RateLimitError: The account's limit would keep it waiting for longer than its patience.
             APITimeoutError: No other call ended within its patience.
         """
-        if waiter.since is None:
+        if waiter.since == inf:
             waiter.since = now
             self.queue.append(waiter)
         blocked = self._blocked(now)
