@@ -18,6 +18,7 @@ import shipengine_tracking
 from conftest import PACKAGE, Caller, plain
 from shipengine_tracking import AsyncTrackingClient, ClientStateError, InvalidArgumentError, TrackingClient
 from shipengine_tracking._key import ApiKey
+from shipengine_tracking._quick import QuickClient
 from shipengine_tracking.testing import Answer, FakeShipEngine, Subscription
 
 NUMBER = PACKAGE["tracking_number"]
@@ -301,6 +302,13 @@ def test_the_frames_of_a_refusal_show_no_key(caller: Caller, wrong: dict[str, An
     assert ours
     assert KEY not in repr([frame.f_locals for frame in ours])
     assert repr(ours[0].f_locals["self"]) == f"<{caller.client_class.__name__}, not made>"
+
+
+def test_a_request_with_parts_of_its_own_keeps_them() -> None:
+    with QuickClient(base_url="https://host") as client:
+        request = client.build_request("POST", "/p", params={"a": "b"}, headers={"X-Some": "1"}, json=[1])
+    assert str(request.url) == "https://host/p?a=b"
+    assert (request.headers["x-some"], request.content) == ("1", b"[1]")
 
 
 @pytest.mark.parametrize("status", [204, 400])

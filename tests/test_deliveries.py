@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -137,6 +138,13 @@ def test_a_second_try_is_signed_anew(webhook: Webhook) -> None:
         for received in webhook.received:
             Verifier(keys(fake)).verify(*received)
     assert delivery.is_accepted
+
+
+def test_without_cryptography_there_are_no_keys(fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric", None)
+    answer = httpx.get(f"{fake.url}/jwks")
+    assert answer.status_code == 500
+    assert "pip install 'shipengine-tracking[webhooks]'" in answer.json()["errors"][0]["message"]
 
 
 def test_nobody_listens(fake: FakeShipEngine) -> None:

@@ -123,6 +123,19 @@ def test_all_can_be_woken() -> None:
     assert all(one.event.is_set() for one in line)
 
 
+def test_who_is_interrupted_in_coming_is_in_nobodys_way() -> None:
+    """A Ctrl-C may strike between the place in the line and the event."""
+    gate = Gate(1)
+    flight, struck, waits = passed(gate, 0.0), waiter(), waiter()
+    gate.queue.append(struck)
+    gate.enter(waits, 0.0)
+    gate.wake_all()
+    gate.leave(flight, 1.0, limited(95.0))
+    assert waits.event.is_set()
+    gate.leave(struck, 1.0, KeyboardInterrupt())
+    assert list(gate.queue) == [waits]
+
+
 def test_calls_in_flight_do_not_open_it() -> None:
     gate = Gate(100)
     first, second = passed(gate, 0.0), passed(gate, 0.0)

@@ -67,6 +67,7 @@ NOON = "Sun, 22 Nov 2026 12:00:00 GMT"
         ({"retry-after": NOON, "date": "Sun, 22 Nov 2026 12:00:01 GMT"}, None),
         ({"retry-after": NOON, "date": "noon"}, 100.0),
         ({"retry-after": "Sun, 99 Nov 2026 12:00:00 GMT"}, None),
+        ({"retry-after": NOON.replace("GMT", "+0000")}, None),
         ({"retry-after": "soon"}, None),
     ],
 )
@@ -78,7 +79,7 @@ def test_a_wait(headers: dict[str, str], wait: float | None) -> None:
     ("given", "line"),
     [
         ((400, "a", "b", 1, "7"), "400 a: b [request id 7]"),
-        ((400, "a", "b", 3, None), "400 a: b (and 2 more)"),
+        ((400, "a", "b", 2, None), "400 a: b (and 1 more)"),
         ((400, None, None, 0, None), "400 Bad Request"),
         ((400, None, "b", 1, None), "400 Bad Request: b"),
         ((299, None, None, 0, ""), "299"),
@@ -95,7 +96,15 @@ def test_an_answer_in_one_line(given: tuple[int, str | None, str | None, int, st
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("abcd", "abcd"), ("abcde", "abc…"), ("a\n", r"a\n"), ("ab\n", r"ab\n"), ("abc\n", "abc…"), ("\u202e", "\\u2…")],
+    [
+        ("abcd", "abcd"),
+        ("é…\\", "é…\\"),
+        ("abcde", "abc…"),
+        ("a\n", r"a\n"),
+        ("ab\n", r"ab\n"),
+        ("abc\n", "abc…"),
+        ("\u202e", "\\u2…"),
+    ],
 )
 def test_a_text_in_one_line(text: str, line: str) -> None:
     assert one_line(text, 4) == line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from typing import Generic, Self, TypeVar
 
@@ -84,8 +85,8 @@ class _Client(Generic[_Transport]):
             raise error.with_traceback(None)  # noqa: B904 it is the same error
         self._connect()
 
-    def _connect(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _connect(self) -> None: ...
 
     def _start_query(self, **arguments: str | None) -> dict[str, str]:
         return start_query(**arguments, base_url=self._settings.base_url)
