@@ -18,7 +18,7 @@ from openapi_schema_validator import OAS31Validator
 from conftest import PACKAGE
 from document import DOCUMENT
 from shipengine_tracking import TrackingClient
-from shipengine_tracking.testing import Answer, FakeShipEngine
+from shipengine_tracking.testing import Answer, FakeShipEngine, deliveries
 from shipengine_tracking.webhooks import StatusCode, TrackingEvent, Verifier, parse
 
 
@@ -142,6 +142,7 @@ def test_a_second_try_is_signed_anew(webhook: Webhook) -> None:
 
 def test_without_cryptography_there_are_no_keys(fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric", None)
+    deliveries._first_pair.cache_clear()
     answer = httpx.get(f"{fake.url}/jwks")
     assert answer.status_code == 500
     assert "pip install 'shipengine-tracking[webhooks]'" in answer.json()["errors"][0]["message"]
