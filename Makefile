@@ -5,6 +5,8 @@ REDOCLY := build/redocly-$(REDOCLY_VERSION)/node_modules/.bin/redocly
 REDOCLY_LINT := lint spec/openapi.yaml --extends=recommended-strict --format=stylish
 export REDOCLY_TELEMETRY := off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
+# Where bytecode is not kept, every start of the tests compiles them and their tools anew.
+export PYTHONDONTWRITEBYTECODE :=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -98,7 +100,7 @@ clean: ## remove everything that make has made
 
 .venv/developed: .venv/installed
 	@echo 'Installing the development tools (once) …'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-dev.txt
 	@touch $@
 
 build/bench-venv/installed: scripts/bench-requirements.txt requirements-dev.txt pyproject.toml

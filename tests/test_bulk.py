@@ -539,6 +539,7 @@ def test_waiting_for_the_limit_is_no_failure(fake: FakeShipEngine, bulk: Bulk) -
     assert len(fake.requests) == 9
 
 
+@pytest.mark.slow
 def test_waits_of_other_kinds_do_not_count_for_the_limit(fake: FakeShipEngine, bulk: Bulk) -> None:
     fake.script(Answer.of(503, headers={"Retry-After": "2"}), Answer.of(429, headers={"Retry-After": "3"}, delay=1.5))
     outcomes, raised = bulk.run(fake, packages(2), concurrency=2, max_retries=3, max_wait=4)

@@ -356,17 +356,16 @@ def test_a_problem_comes_with_its_place(tmp_path: Path, old: str, new: str, prob
             VALUE,
             VALUE + VALUE.upper(),
             ": the generator refuses it:\n  ValueError: Duplicate key ORDER_SOURCE in enum",
-            marks=pytest.mark.slow,
         ),
         pytest.param(
             STARTED,
             STARTED + PDF,
             ": the generator refuses it:\n  WARNING parsing POST /v1/tracking/start within tracking",
-            marks=pytest.mark.slow,
         ),
     ],
     ids=["not YAML", "not OpenAPI", "duplicate", "crash", "warning"],
 )
+@pytest.mark.slow
 def test_a_bad_spec_leaves_everything_as_it_was(house: House, old: str, new: str, message: str) -> None:
     house.edit_spec(old, new)
     before = seen(house.root)

@@ -52,7 +52,10 @@ async def thousand(
     return loop.time() - began, statuses[429]
 
 
-@pytest.mark.parametrize("workers", [8, 40, 100])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("workers", [pytest.param(8, marks=SLOW), 40, pytest.param(100, marks=SLOW)])
 @pytest.mark.parametrize("sliding", [False, True], ids=["fixed", "sliding"])
 def test_with_the_headers(monkeypatch: pytest.MonkeyPatch, workers: int, sliding: bool) -> None:
     took, refused = virtual.run(thousand(RateLimit(200, 6.0, sliding), workers, 0.02), monkeypatch)
@@ -60,14 +63,14 @@ def test_with_the_headers(monkeypatch: pytest.MonkeyPatch, workers: int, sliding
     assert refused <= workers
 
 
-@pytest.mark.parametrize("workers", [8, 40, 100])
+@pytest.mark.parametrize("workers", [pytest.param(8, marks=SLOW), 40, pytest.param(100, marks=SLOW)])
 @pytest.mark.parametrize("sliding", [False, True], ids=["fixed", "sliding"])
 def test_without_the_headers(monkeypatch: pytest.MonkeyPatch, workers: int, sliding: bool) -> None:
     took, _ = virtual.run(thousand(RateLimit(200, 6.0, sliding, headers=False), workers, 0.02), monkeypatch)
     assert took <= IDEAL * 1.15
 
 
-@pytest.mark.parametrize("workers", [8, 40, 100])
+@pytest.mark.parametrize("workers", [pytest.param(8, marks=SLOW), 40, pytest.param(100, marks=SLOW)])
 @pytest.mark.parametrize("sliding", [False, True], ids=["fixed", "sliding"])
 def test_paced_beforehand(monkeypatch: pytest.MonkeyPatch, workers: int, sliding: bool) -> None:
     monkeypatch.setattr("shipengine_tracking.gates.MINUTE", 6.0)
