@@ -47,7 +47,7 @@ def against_the_real_service(code: str, number: str) -> int:
     """Make one call with the caller's own key."""
     try:
         with TrackingClient(max_retries=0) as client:
-            print(f"Calling the real service, once: {client!r}\n")
+            print(f"Calling once: {client!r}\n")
             client.start(carrier_code=code, tracking_number=number)
     except ShipEngineError as error:
         tell(error)

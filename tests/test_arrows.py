@@ -32,6 +32,7 @@ ROOMS: dict[str, set[str]] = {
     "keys": set(),
     "bulk": set(),
     "crews": set(),
+    "_client": set(),
     "client": {"api"},
     "__init__": {"models"},
     "testing.answers": set(),
@@ -110,4 +111,5 @@ def test_generated_imports_nothing_of_ours() -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.stem)
 def test_a_module_is_a_house_not_a_warehouse(path: Path) -> None:
-    assert len(path.read_text().splitlines()) < 250
+    lines = len(path.read_text().splitlines())
+    assert lines < 250, f"{path.name} has {lines} lines: split it by what it does"

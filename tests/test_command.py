@@ -23,6 +23,7 @@ PATH = "/v1/tracking/start"
 COMMAND = [sys.executable, "-m", "shipengine_tracking.testing"]
 HELP = """\
 usage: python -m shipengine_tracking.testing [-h] [--port PORT] [--api-key API_KEY] [--connected ID=CODE]
+                                             [--webhook-url URL]
 
 A fake ShipEngine on loopback: POST /v1/tracking/start answers as the real one does.
 
@@ -31,6 +32,7 @@ options:
   --port PORT          where to listen; 0 takes any free port (default 8080)
   --api-key API_KEY    the only key it accepts
   --connected ID=CODE  a carrier connected to the account, such as se-28529731=dhl_express; may be repeated
+  --webhook-url URL    where to deliver updates of each subscribed package
 """
 BANNER = """\
 A fake ShipEngine listens at {url} and accepts the key TEST_other. Ctrl-C ends it. Try:
@@ -112,7 +114,9 @@ def test_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert run(monkeypatch, "--port", port) == 1
-    assert re.fullmatch(rf"cannot listen at port {port}: .+\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        rf"cannot listen at port {port}: .+; --port 0 takes any that is free\n", capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,12 +137,13 @@ def test_arguments_that_cannot_be_right(
 
 
 def test_the_port_and_the_key_that_go_without_saying(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[object, object, object]] = []
+    asked: list[tuple[object, ...]] = []
 
-    def listen(connected: object, *, api_key: object, port: object) -> None:
-        asked.append((connected, api_key, port))
+    def listen(connected: object, *, api_key: object, port: object, webhook_url: object) -> None:
+        asked.append((connected, api_key, port, webhook_url))
         raise OSError("not here")
 
     monkeypatch.setattr("shipengine_tracking.testing.__main__.FakeShipEngine", listen)
     assert run(monkeypatch) == 1
-    assert asked == [({}, "TEST_of_the_fake_server", 8080)]
+    assert run(monkeypatch, "--webhook-url", "http://127.0.0.1:5000/") == 1
+    assert asked == [({}, "TEST_of_the_fake_server", 8080, url) for url in (None, "http://127.0.0.1:5000/")]

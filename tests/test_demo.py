@@ -44,7 +44,7 @@ def test_one_real_call(fake: FakeShipEngine) -> None:
     package = {"CARRIER_CODE": "ups", "TRACKING_NUMBER": "1Z"}
     done = demo(**package, SHIPENGINE_API_KEY=fake.api_key, SHIPENGINE_BASE_URL=fake.url)
     assert done.returncode == 0
-    assert "the real service, once" in done.stdout
+    assert "Calling once" in done.stdout
     assert fake.subscriptions == [Subscription("1Z", "ups")]
     done = demo(**package, SHIPENGINE_API_KEY="TEST_of_somebody", SHIPENGINE_BASE_URL=fake.url)
     assert done.returncode == 1

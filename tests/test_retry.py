@@ -214,7 +214,12 @@ def test_a_number_that_the_wire_repeats_is_masked() -> None:
 # --- a call and its run ---------------------------------------------------------------------------------------------
 
 QUERY = {"tracking_number": "9405511899223197428490", "carrier_code": "ups"}
-SHOWN = "tracking_number='…8490' carrier_code='ups'"
+SHOWN = "builtins tracking_number='…8490' carrier_code='ups'"  # `print` stands for an operation
+
+
+def test_a_log_shows_whole_only_what_it_may() -> None:
+    call = Call(print, {**QUERY, "carrier_id": "se-28529731", "order": "Jane Doe 4711"})
+    assert str(call) == f"{SHOWN} carrier_id='se-28529731' order='…4711'"
 
 
 def test_the_lines_of_the_attempts(caplog: pytest.LogCaptureFixture) -> None:

@@ -506,7 +506,7 @@ def test_the_log(fake: FakeShipEngine, caller: Caller, caplog: pytest.LogCapture
     lines = [
         (record.levelname, record.getMessage()) for record in caplog.records if record.name == "shipengine_tracking"
     ]
-    name = "tracking_number='…6152' carrier_code='stamps_com'"
+    name = "start_tracking tracking_number='…6152' carrier_code='stamps_com'"
     expected = [
         ("DEBUG", f"{name}: attempt 1: ServerError 503 unspecified [request id 7] in "),
         ("WARNING", f"{name}: retry 1 of 3 in 0.00 s after ServerError 503 unspecified [request id 7]"),

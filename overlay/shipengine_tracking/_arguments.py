@@ -142,8 +142,10 @@ def count(name: str, value: object, least: int) -> int:
     return value
 
 
-def start_query(*, tracking_number: object, carrier_code: object, carrier_id: object, base_url: str) -> dict[str, str]:
-    """Return the query of `start`: what was given, exactly as given."""
+def package_query(
+    *, tracking_number: object, carrier_code: object, carrier_id: object, base_url: str
+) -> dict[str, str]:
+    """Return the query that names a package: what was given, exactly as given."""
     if carrier_code is None and carrier_id is None:
         raise InvalidArgumentError(
             "carrier_code is missing: say whose number it is, such as carrier_code='ups', "

@@ -56,7 +56,6 @@ class Signed(NamedTuple):
 
 def read_signature(headers: AnyHeaders, body: Any, tolerance: float, now: float) -> Signed:
     """Return a delivery that says it was signed within so many seconds of `now`, in seconds since 1970."""
-    _cryptography()
     raw = raw_body(body)
     key_id, signature, timestamp = values = _values(headers)
     for name, value in zip(HEADERS, values, strict=True):
@@ -183,6 +182,11 @@ def _unsigned(text: str) -> int:
     if not _BASE64URL.fullmatch(text):
         raise ValueError("not base64url")
     return int.from_bytes(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+
+
+def check_cryptography() -> None:
+    """Refuse to verify anything without `cryptography`: sooner than when the first delivery comes."""
+    _cryptography()
 
 
 def cryptography_missing() -> ImportError:

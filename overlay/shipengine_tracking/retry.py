@@ -17,6 +17,8 @@ log.addHandler(logging.NullHandler())  # it is for the program to say where logs
 
 # 408 and 429 ask for it; the others are a server's, a proxy's (502 to 504) or Cloudflare's (520 to 526) bad moment.
 RETRIED = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
+# What a log may say whole.
+SHOWN = frozenset({"carrier_code", "carrier_id"})
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 
 _Engine = TypeVar("_Engine", Retrying, AsyncRetrying)
@@ -91,9 +93,10 @@ class Call:
         return error.with_traceback(None)
 
     def __str__(self) -> str:
-        """Name the call in a log. Tracking numbers are personal data in some places."""
-        shown = {**self.query, "tracking_number": masked(self.query.get("tracking_number", ""))}
-        return " ".join(f"{name}={value!r}" for name, value in shown.items())
+        """Name the call in a log. Tracking numbers are personal data in some places: what is not SHOWN is masked."""
+        operation = self.operation.__module__.rpartition(".")[2]
+        shown = {name: value if name in SHOWN else masked(value) for name, value in self.query.items()}
+        return " ".join([operation, *(f"{name}={value!r}" for name, value in shown.items())])
 
 
 def masked(number: str) -> str:

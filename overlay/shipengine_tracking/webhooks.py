@@ -21,7 +21,16 @@ from shipengine_tracking_generated.types import UNSET, Unset
 from ._answers import one_line, whole_number
 from ._arguments import seconds
 from ._shape import fit, put
-from ._signature import AnyHeaders, Jwk, KeyRing, check_signature, is_key_set, raw_body, read_signature
+from ._signature import (
+    AnyHeaders,
+    Jwk,
+    KeyRing,
+    check_cryptography,
+    check_signature,
+    is_key_set,
+    raw_body,
+    read_signature,
+)
 from .exceptions import (
     InvalidArgumentError,
     InvalidPayloadError,
@@ -65,6 +74,7 @@ class Verifier:
 
     Raises:
         InvalidArgumentError: An argument cannot be right.
+        ImportError: `cryptography` is not installed; the text says how to.
     """
 
     def __init__(
@@ -76,6 +86,7 @@ class Verifier:
     ):
         if not (callable(jwks_or_lookup) or is_key_set(jwks_or_lookup)):
             raise InvalidArgumentError('jwks_or_lookup must be a key set, {"keys": […]}, or a function from a key id')
+        check_cryptography()
         self._lookup: Callable[[str], object] = jwks_or_lookup if callable(jwks_or_lookup) else _always(jwks_or_lookup)
         self._tolerance = seconds("tolerance", tolerance, or_none_at_all=True)
         self._clock = clock
@@ -92,7 +103,6 @@ class Verifier:
             StaleTimestampError: It is older than the tolerance, or ahead of the clock. Answer 400.
             InvalidPayloadError: It is signed, but no tracking update; `error.body` keeps it. Answer 400.
             InvalidArgumentError: `headers` or `body` is not what a framework gives.
-            ImportError: `cryptography` is not installed; the text says how to.
         """
         signed = read_signature(headers, body, self._tolerance, self._clock())
         check_signature(signed, _key_ring(self._lookup(signed.key_id), signed.key_id))
@@ -109,6 +119,7 @@ class AsyncVerifier:
         tolerance: float = TOLERANCE,
         clock: Callable[[], float] = time.time,
     ):
+        check_cryptography()
         self._lookup: Callable[[str], Awaitable[object]] = lookup
         self._tolerance = seconds("tolerance", tolerance, or_none_at_all=True)
         self._clock = clock

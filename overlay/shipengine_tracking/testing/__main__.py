@@ -27,15 +27,18 @@ def main() -> None:
         type=_connection,
         help="a carrier connected to the account, such as se-28529731=dhl_express; may be repeated",
     )
+    parser.add_argument("--webhook-url", metavar="URL", help="where to deliver updates of each subscribed package")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
     try:
-        fake = FakeShipEngine(dict(given.connected), api_key=given.api_key, port=given.port)
+        fake = FakeShipEngine(
+            dict(given.connected), api_key=given.api_key, port=given.port, webhook_url=given.webhook_url
+        )
     except (OSError, OverflowError) as error:
-        parser.exit(1, f"cannot listen at port {given.port}: {error}\n")
+        parser.exit(1, f"cannot listen at port {given.port}: {error}; --port 0 takes any that is free\n")
     with fake:
         print(f"A fake ShipEngine listens at {fake.url} and accepts the key {fake.api_key}. Ctrl-C ends it. Try:")
         print(f"  curl -i -X POST -H 'API-Key: {fake.api_key}' \\")
