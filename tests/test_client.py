@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import enum
-import inspect
 import pickle
 import re
 import threading
@@ -17,8 +16,7 @@ import pytest
 
 import shipengine_tracking
 from conftest import PACKAGE, Caller, plain
-from document import DOCUMENT
-from shipengine_tracking import AsyncTrackingClient, ClientStateError, InvalidArgumentError, Package, TrackingClient
+from shipengine_tracking import AsyncTrackingClient, ClientStateError, InvalidArgumentError, TrackingClient
 from shipengine_tracking._key import ApiKey
 from shipengine_tracking._quick import QuickClient
 from shipengine_tracking.testing import Answer, FakeShipEngine, Subscription
@@ -422,14 +420,3 @@ def test_cancelling_leaves_the_client_usable(fake: FakeShipEngine) -> None:
 
     asyncio.run(run())
     assert len(fake.requests) == 2
-
-
-def test_what_the_spec_lets_a_caller_say_the_overlay_does() -> None:
-    declared = {one.rpartition("/")[2] for one in refs(DOCUMENT["paths"]["/v1/tracking/start"]["post"]["parameters"])}
-    for place in (TrackingClient.start, AsyncTrackingClient.start, Package, Subscription):
-        said = set(inspect.signature(place).parameters) - {"self"}
-        assert said == declared, f"{place.__qualname__} has other parameters than the spec"
-
-
-def refs(parameters: list[dict[str, str]]) -> list[str]:
-    return [parameter["$ref"] for parameter in parameters]

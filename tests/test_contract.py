@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import http.client
+import inspect
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -43,13 +44,16 @@ from document import DOCUMENT
 from shipengine_tracking import (
     APIConnectionError,
     APIError,
+    AsyncTrackingClient,
     InvalidArgumentError,
     InvalidPayloadError,
+    Package,
     ShipEngineError,
+    TrackingClient,
     WebhookError,
 )
 from shipengine_tracking.exceptions import exception_class
-from shipengine_tracking.testing import Answer, FakeShipEngine, RateLimit, Weather, error
+from shipengine_tracking.testing import Answer, FakeShipEngine, RateLimit, Subscription, Weather, error
 from shipengine_tracking.testing.deliveries import Signer
 from shipengine_tracking.webhooks import TrackingEvent, Verifier, parse, parse_date
 
@@ -553,3 +557,17 @@ def test_true_types_are_told_from_others() -> None:
     assert not is_of(event, TrackingEvent)
     event.data.carrier_id, event.data.events = None, [{}]  # type: ignore[list-item]
     assert not is_of(event, TrackingEvent)
+
+
+# What the overlay has of it
+
+
+def test_what_the_spec_lets_a_caller_say_the_overlay_does() -> None:
+    declared = {one.rpartition("/")[2] for one in refs(DOCUMENT["paths"]["/v1/tracking/start"]["post"]["parameters"])}
+    for place in (TrackingClient.start, AsyncTrackingClient.start, Package, Subscription):
+        said = set(inspect.signature(place).parameters) - {"self"}
+        assert said == declared, f"{place.__qualname__} has other parameters than the spec"
+
+
+def refs(parameters: list[dict[str, str]]) -> list[str]:
+    return [parameter["$ref"] for parameter in parameters]

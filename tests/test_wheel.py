@@ -39,7 +39,7 @@ with TrackingClient("another key", base_url=sys.argv[1]) as client:
 """
 # What leans on each dependency the most. The rest of the suite tests our own code, whatever is installed.
 SUITE = ["client", "answers", "exceptions", "retry", "webhooks"]
-SUITE_NEEDS = ["pytest", "pytest-timeout", "ruamel-yaml", "starlette", "trustme", "werkzeug"]
+SUITE_NEEDS = ["hypothesis", "pytest", "pytest-timeout", "ruamel-yaml", "starlette", "trustme", "werkzeug"]
 
 
 def run(*command: object, **settings: Any) -> str:
