@@ -420,3 +420,10 @@ def test_cancelling_leaves_the_client_usable(fake: FakeShipEngine) -> None:
 
     asyncio.run(run())
     assert len(fake.requests) == 2
+
+
+def test_the_least_that_can_be_set(fake: FakeShipEngine, caller: Caller) -> None:
+    assert caller.ask(fake, max_connections=1, requests_per_minute=1, max_retries=0, max_wait=0) is None
+    for name in ("max_connections", "requests_per_minute"):
+        with pytest.raises(InvalidArgumentError, match=f"^{name} must be a whole number, 1 or more$"):
+            make(caller, api_key=KEY, **{name: 0})

@@ -222,6 +222,13 @@ def test_a_log_shows_whole_only_what_it_may() -> None:
     assert str(call) == f"{SHOWN} carrier_id='se-28529731' order='…4711'"
 
 
+def test_a_long_code_or_id_is_cut_in_a_log() -> None:
+    body = b'{"request_id": "%b", "errors": [{"error_code": "%b"}]}'
+    for length, cut in ((80, "x" * 80), (81, "x" * 79 + "…")):
+        error = APIError.from_answer(500, {}, body % (b"x" * length, b"x" * length), body_truncated=False)
+        assert reason(error) == f"ServerError 500 {cut} [request id {cut}]"
+
+
 def test_the_lines_of_the_attempts(caplog: pytest.LogCaptureFixture) -> None:
     call = Call(print, QUERY)
     with caplog.at_level(logging.DEBUG, "shipengine_tracking"):
