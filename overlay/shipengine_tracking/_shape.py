@@ -71,10 +71,9 @@ def _fitted(value: object, member: _Member, path: Path, odd_dates: list[tuple[Pa
     if member.codes and isinstance(value, str):
         return value if value in member.codes or value.upper() not in member.codes else value.upper()
     if member.is_date:
-        text = value if isinstance(value, str) else json.dumps(value)
-        if isinstance(value, str) and not (text.isdigit() and len(text) != len("20260314")):
-            return text
-        odd_dates.append((path, text))
+        if isinstance(value, str) and (len(value) == len("20260314") or not value.isdigit()):
+            return value
+        odd_dates.append((path, value if isinstance(value, str) else json.dumps(value)))
         return None
     if int in member.plain and isinstance(value, float) and value.is_integer():
         return int(value)

@@ -96,11 +96,12 @@ class FakeShipEngine:
         url = to or self.webhook_url
         if url is None:
             raise ValueError("there is no URL to deliver to: pass to=… or set webhook_url")
-        carriers = {
-            one.tracking_number: one.carrier_code or self.connected.get(one.carrier_id or "")
-            for one in self.subscriptions
-        }
-        document = update(tracking_number, carriers.get(tracking_number), status_code, self.url, datetime.now(UTC))
+        carriers = (
+            one.carrier_code or self.connected.get(one.carrier_id or "")
+            for one in reversed(self.subscriptions)
+            if one.tracking_number == tracking_number
+        )
+        document = update(tracking_number, next(carriers, None), status_code, self.url, datetime.now(UTC))
         document["data"] |= data
         delivery = Delivery(url, json.dumps(document).encode())
         self.deliveries.append(delivery)
