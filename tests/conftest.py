@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import settings
 
-from shipengine_tracking import AsyncTrackingClient, TrackingClient
+from shipengine_tracking import AsyncTrackingClient, TrackingClient, _shape, _signature
 from shipengine_tracking.testing import FakeShipEngine
 
 PACKAGE = {"tracking_number": "9361269903502070406152", "carrier_code": "stamps_com"}
@@ -48,6 +48,23 @@ def _ctrl_c_interrupts() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def _no_cache_of_another_test() -> None:
+    """Have each test run what it uses: mutmut tries a function's mutants with the tests that have run it."""
+    for cached in (_shape._members, _signature._load, _signature._cryptography):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def chicago(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put this machine into another time zone."""
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "CST6")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,7 +19,7 @@ from openapi_schema_validator import OAS31Validator
 from conftest import PACKAGE
 from document import DOCUMENT
 from shipengine_tracking import TrackingClient
-from shipengine_tracking.testing import Answer, FakeShipEngine, deliveries
+from shipengine_tracking.testing import Answer, FakeShipEngine, Subscription, deliveries
 from shipengine_tracking.webhooks import StatusCode, TrackingEvent, Verifier, parse
 
 
@@ -29,6 +30,7 @@ class Webhook:
     url: str = ""
     received: list[tuple[dict[str, str], bytes]] = field(factory=list[tuple[dict[str, str], bytes]])
     statuses: list[int] = field(factory=list[int])
+    on_first: Callable[[], None] = lambda: None
 
 
 @pytest.fixture
@@ -38,6 +40,8 @@ def webhook() -> Iterator[Webhook]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            if not hook.received:
+                hook.on_first()
             hook.received.append((dict(self.headers.items()), body))
             self.send_response(hook.statuses.pop(0) if hook.statuses else 204)
             self.end_headers()
@@ -53,6 +57,64 @@ def webhook() -> Iterator[Webhook]:
         thread.join()
 
 
+WORDS = {
+    "UN": "Unknown",
+    "AC": "Accepted",
+    "IT": "In Transit",
+    "DE": "Delivered",
+    "EX": "Exception",
+    "AT": "Delivery Attempt",
+    "NY": "Not Yet In System",
+    "SP": "Delivered To Collection Location",
+}
+THEN = datetime(2026, 3, 14, 3, 26, 53, 120_000, tzinfo=timezone(timedelta(hours=-6)))
+
+
+@pytest.mark.usefixtures("chicago")
+@pytest.mark.parametrize(
+    ("sent", "came_back"), [("stamps_com", "usps"), ("a b", "a b"), (None, None)], ids=["renamed", "odd", "none"]
+)
+@pytest.mark.parametrize("code", [*WORDS, "de", "ZZ"])
+def test_an_update_to_the_letter(code: str, sent: str | None, came_back: str | None) -> None:
+    carrier = came_back and came_back.replace(" ", "%20")
+    url = f"http://fake/v1/tracking?carrier_code={carrier}&tracking_number=1%2F%20Z"
+    assert deliveries.update("1/ Z", sent, code, "http://fake", THEN) == {
+        "resource_url": url if carrier else None,
+        "resource_type": "API_TRACK",
+        "data": {
+            "tracking_number": "1/ Z",
+            "tracking_url": None,
+            "status_code": code,
+            "status_detail_code": None,
+            "status_description": WORDS.get(code.upper()),
+            "carrier_code": came_back,
+            "carrier_id": None,
+            "ship_date": "2026-03-14T00:00:00",
+            "estimated_delivery_date": None,
+            "actual_delivery_date": "2026-03-14T09:26:53.1200000Z" if code.upper() == "DE" else None,
+            "exception_description": None,
+            "events": [
+                {
+                    "occurred_at": "2026-03-14T09:26:53Z",
+                    "carrier_occurred_at": "2026-03-14T09:26:53",
+                    "description": WORDS.get(code.upper()),
+                    "city_locality": "AUSTIN",
+                    "state_province": "TX",
+                    "postal_code": "78701",
+                    "country_code": "US",
+                    "company_name": "",
+                    "signer": "",
+                    "event_code": code,
+                    "status_code": code,
+                    "status_description": WORDS.get(code.upper()),
+                    "latitude": None,
+                    "longitude": None,
+                }
+            ],
+        },
+    }
+
+
 def until(happened: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
     while not happened():
@@ -61,16 +123,25 @@ def until(happened: Callable[[], bool]) -> None:
 
 
 def keys(fake: FakeShipEngine) -> Any:
-    return httpx.get(f"{fake.url}/jwks").json()
+    return httpx.get(f"{fake.url}/jwks", trust_env=False).json()
 
 
-def test_a_delivery(fake: FakeShipEngine, webhook: Webhook) -> None:
-    delivery = fake.deliver("1Z", status_code="DE", to=webhook.url, carrier_code="ups", colour="red")
+@pytest.mark.usefixtures("chicago")
+def test_a_delivery(fake: FakeShipEngine, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1/")  # which a receiver on loopback is not asked through
+    fake.subscriptions.append(Subscription("1Z", "ups"))
+    delivery = fake.deliver("1Z", status_code="DE", to=webhook.url, colour="red")
     assert delivery.statuses == [204]
     assert delivery.is_accepted
     assert fake.deliveries == [delivery]
     ((headers, body),) = webhook.received
+    assert headers["Content-Type"] == "application/json"
     event = Verifier(keys(fake)).verify(headers, body)
+    assert event.resource_url == f"{fake.url}/v1/tracking?carrier_code=ups&tracking_number=1Z"
+    assert event.data.events
+    happened = event.data.events[0].occurred_at
+    assert isinstance(happened, datetime)
+    assert abs(happened.timestamp() - time.time()) < 10
     assert (event.data.tracking_number, event.data.carrier_code) == ("1Z", "ups")
     assert event.data.status_code is StatusCode.DE
     assert event.data.additional_properties == {"colour": "red"}
@@ -107,11 +178,56 @@ def test_a_subscribed_package_travels(webhook: Webhook) -> None:
         assert {event.data.carrier_code for event in events} == {"usps"}  # as ShipEngine does with stamps_com
 
 
+def test_a_package_goes_on_to_where_it_was_to_go(webhook: Webhook) -> None:
+    with FakeShipEngine(webhook_url=webhook.url) as fake:
+        webhook.on_first = lambda: setattr(fake, "webhook_url", None)
+        with TrackingClient(fake.api_key, base_url=fake.url) as client:
+            client.start(**PACKAGE)
+        until(lambda: len(webhook.received) == 2)
+        assert {one.url for one in fake.deliveries} == {webhook.url}
+
+
+def test_the_end_ends_a_journey(webhook: Webhook) -> None:
+    with FakeShipEngine(webhook_url=webhook.url) as fake:
+        end = threading.Thread(target=fake.end)
+
+        def end_it() -> None:
+            end.start()
+            fake.ended.wait(5)
+
+        webhook.on_first = end_it
+        with TrackingClient(fake.api_key, base_url=fake.url) as client:
+            client.start(**PACKAGE)
+        until(lambda: len(webhook.received) == 1)
+        end.join()
+    assert [one.statuses for one in fake.deliveries] == [[204]]
+
+
 def test_nothing_is_delivered_for_a_refused_package(webhook: Webhook) -> None:
     with FakeShipEngine(webhook_url=webhook.url) as fake:
         fake.script(Answer.of(500))
         httpx.post(f"{fake.url}/v1/tracking/start?tracking_number=1Z&carrier_code=ups")
     assert fake.deliveries == []
+
+
+def test_whose_package_it_is(fake: FakeShipEngine, webhook: Webhook) -> None:
+    fake.webhook_url = webhook.url
+    fake.subscriptions += [
+        Subscription("1Z", "ups"),
+        Subscription("1Z", None, "se-28529731"),
+        Subscription("2Z", None, "se-1"),
+        Subscription("3Z", "fedex"),
+    ]
+    data = [json.loads(fake.deliver(number).body)["data"] for number in ("1Z", "2Z", "3Z", "4Z")]
+    assert [one["carrier_code"] for one in data] == ["dhl_express", None, "fedex", None]
+    assert {one["status_code"] for one in data} == {"IT"}
+
+
+def test_a_receiver_has_only_so_long(fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "TIMEOUT", 0.1)
+    with FakeShipEngine() as silent:
+        silent.script(Answer(b"", "hang"))
+        assert fake.deliver("1Z", to=silent.url).statuses == ["ReadTimeout"]
 
 
 def test_three_tries(webhook: Webhook) -> None:
@@ -151,12 +267,13 @@ def test_without_cryptography_there_are_no_keys(fake: FakeShipEngine, monkeypatc
 def test_nobody_listens(fake: FakeShipEngine) -> None:
     assert fake.deliver("1Z", to="http://127.0.0.1:1/").statuses == ["ConnectError"]
     assert fake.deliver("1Z", to="nonsense").statuses == ["UnsupportedProtocol"]
-    with pytest.raises(ValueError, match="to="):
+    with pytest.raises(ValueError, match=r"^there is no URL to deliver to: pass to=… or set webhook_url$"):
         fake.deliver("1Z")
 
 
 def test_the_end_ends_the_waiting() -> None:
     with FakeShipEngine() as fake:
         fake.deliver("1Z", to="http://127.0.0.1:1/")
+        assert all(one.daemon for one in threading.enumerate() if one is not threading.main_thread())
         began = time.monotonic()
     assert time.monotonic() - began < 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 import time
@@ -114,10 +115,11 @@ def fetches(fake: FakeShipEngine) -> int:
     return sum(request.path == "/jwks" for request in fake.requests)
 
 
-def test_one_fetch_for_many_deliveries(fake: FakeShipEngine, receiver: Open) -> None:
+def test_one_fetch_for_many_deliveries(fake: FakeShipEngine, receiver: Open, hours: Callable[[float], None]) -> None:
     own = receiver(fake)
     for _ in range(3):
         assert isinstance(own.verify(), TrackingEvent)
+        hours(61)
     (request,) = fake.requests
     assert (request.method, request.target, request.body) == ("GET", "/jwks", b"")
     assert not {"api-key", "authorization", "on-behalf-of", "cookie"} & {name.lower() for name in request.headers}
@@ -199,6 +201,7 @@ def test_a_delivery_with_a_known_key_waits_for_no_fetch(
         began = time.monotonic()
         assert isinstance(own.verify(known), TrackingEvent)
         assert time.monotonic() - began < 1
+        assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
     own.settle(fake, 2)
     assert fetches(fake) == 2
 
@@ -225,7 +228,10 @@ def test_a_fetch_that_fails(bad: Answer, fake: FakeShipEngine, receiver: Open, h
     for _ in range(2):  # nobody can tell, now and for a minute
         ended = own.verify()
         assert isinstance(ended, APIError | APIConnectionError)
-        assert [note for note in ended.__notes__ if "/jwks" in note] == ended.__notes__
+        assert ended.__notes__ == ["while fetching ShipEngine's public keys from /jwks, to verify a delivery"]
+        if bad.data == Answer.of(204).data:
+            assert isinstance(ended, APIError)
+            assert ended.status_code == 204
         ended.add_note("of this delivery")
     assert fetches(fake) == 1
     hours(60)
@@ -350,6 +356,35 @@ def test_a_fetch_that_is_cancelled_leaves_nothing_behind(fake: FakeShipEngine, m
     asyncio.run(main())
 
 
+def test_where_nobody_waits_for_a_fetch_nobody_hears_of_a_transport_that_breaks(
+    fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaints: list[object] = []
+    answers = iter([httpx.Response(200, json=fake._signer.jwks())])
+
+    def serve(_: httpx.Request) -> httpx.Response:
+        try:
+            return next(answers)
+        except StopIteration:
+            raise RuntimeError("a mistake in the transport") from None
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+        async with AsyncTrackingClient(fake.api_key, transport=httpx.MockTransport(serve)) as client:
+            verify = client.webhook_verifier().verify
+            for day in range(2):
+                monkeypatch.setattr(keys, "clock", lambda day=day: time.monotonic() + day * 90_000)
+                await verify(fake.sign(BODY, now()), BODY)
+            fetch, client._keys._fetching = client._keys._fetching, None
+            assert fetch is not None
+            await asyncio.wait([fetch])
+            del fetch
+            gc.collect()
+
+    asyncio.run(main())
+    assert complaints == []
+
+
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_a_transport_that_breaks_is_asked_once_a_minute(kind: str, fake: FakeShipEngine) -> None:
     asked: list[httpx.Request] = []
@@ -365,6 +400,25 @@ def test_a_transport_that_breaks_is_asked_once_a_minute(kind: str, fake: FakeShi
         assert isinstance(own.verify(), InvalidSignatureError)
     own.end()
     assert len(asked) == 1
+
+
+def test_another_process_does_not_wait_for_this_ones_fetch(
+    fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a fork amid a fetch does, in this process."""
+    fake.script(Answer.of(200, fake._signer.jwks(), delay=1.0))
+    headers = fake.sign(BODY, now())
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        verify = client.webhook_verifier().verify
+        first = threading.Thread(target=verify, args=(headers, BODY))
+        first.start()
+        while fetches(fake) == 0:
+            time.sleep(0.01)
+        monkeypatch.setattr("os.getpid", lambda: 0)
+        assert verify(headers, BODY)
+        assert first.is_alive()
+        first.join()
+    assert fetches(fake) == 2
 
 
 def test_a_fork_amid_a_fetch(fake: FakeShipEngine) -> None:

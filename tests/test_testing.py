@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 import pytest
@@ -178,6 +180,51 @@ def test_every_answer_carries_the_limit() -> None:
 def test_a_target_that_is_no_url() -> None:
     request = Request("POST", "http://[/v1", {})
     assert (request.path, request.query) == ("http://[/v1", [])
+
+
+NO_REQUESTS = [
+    ("POST / WHAT/1", "400 Bad Request", "Bad request version ('WHAT/1')"),
+    (f"POST /?{'1' * 66_000} HTTP/1.1", "414 Request-URI Too Long", "This is no request."),
+    ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked", "411 Length Required", "Send a Content-Length."),
+    ("POST / HTTP/1.1" + "\r\na: b" * 101, "431 Request Header Fields Too Large", "Too many headers"),
+]
+
+
+def all_that_is_answered(fake: FakeShipEngine, sent: str) -> tuple[list[str], bytes]:
+    """Return the lines of the head and the body, once the server has closed the connection."""
+    with socket.create_connection(("127.0.0.1", int(fake.url.rpartition(":")[2])), timeout=5) as connection:
+        connection.sendall(sent.encode() + b"\r\n\r\n")
+        head, _, body = b"".join(iter(partial(connection.recv, 65_536), b"")).partition(b"\r\n\r\n")
+    return head.decode().split("\r\n"), body
+
+
+@pytest.mark.parametrize(("sent", "status", "message"), NO_REQUESTS, ids=[status for _, status, _ in NO_REQUESTS])
+def test_what_is_no_request(fake: FakeShipEngine, sent: str, status: str, message: str) -> None:
+    (first, request_id, *others), body = all_that_is_answered(fake, sent)
+    assert first == f"HTTP/1.1 {status}"
+    document = json.loads(body)
+    assert request_id == f"x-shipengine-requestid: {document['request_id']}"
+    assert others == [
+        "Connection: close",
+        "Content-Type: application/json; charset=utf-8",
+        f"Content-Length: {len(body)}",
+    ]
+    assert document["errors"] == [
+        {
+            "error_source": "shipengine",
+            "error_type": "validation",
+            "error_code": "unspecified",
+            "message": message,
+        }
+    ]
+    assert fake.requests == []
+
+
+def test_a_method_that_nobody_knows(fake: FakeShipEngine) -> None:
+    (first, *others), body = all_that_is_answered(fake, "BREW / HTTP/1.1")
+    assert first == "HTTP/1.1 501 Unsupported method ('BREW')"
+    assert "Content-Type: text/html;charset=utf-8" in others
+    assert b"Unsupported method ('BREW')" in body
 
 
 def test_bytes_that_are_no_request(fake: FakeShipEngine, raw: httpx.Client) -> None:

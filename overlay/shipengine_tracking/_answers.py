@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 REQUIRED = ("error_source", "error_type", "error_code", "message")
 OPTIONAL = ("carrier_id", "carrier_code", "field_name")
@@ -43,17 +43,24 @@ class Headers(Mapping[str, str]):
 
 def read_error_body(body: bytes) -> tuple[str | None, list[dict[str, Any]]]:
     """Return the request id and the errors of a body, each error with its required members and true types."""
-    document = _mapping(read_json(body)) or {}
+    document = read_json(body)
+    if not is_object(document):
+        return None, []
     request_id, errors = document.get("request_id"), document.get("errors")
-    items = cast("list[object]", errors) if isinstance(errors, list) else []
     return (
         request_id if isinstance(request_id, str) and request_id else None,
-        [_error(item) for item in map(_mapping, items) if item is not None],
+        [_error(item) for item in errors if is_object(item)] if is_list(errors) else [],
     )
 
 
-def _mapping(value: object) -> dict[str, Any] | None:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether a value of a JSON document is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[object]]:
+    """Return whether a value of a JSON document is a list."""
+    return isinstance(value, list)
 
 
 def _error(item: dict[str, Any]) -> dict[str, Any]:

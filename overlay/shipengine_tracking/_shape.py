@@ -7,11 +7,13 @@ from datetime import datetime
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from attrs import NOTHING, fields, frozen, has
 
 from shipengine_tracking_generated import models
+
+from ._answers import is_list, is_object
 
 _NAMES: dict[type, str] = {
     bool: "true or false", str: "a string", int: "a whole number", float: "a number", list: "a list",
@@ -44,16 +46,16 @@ def fit(document: object, model: type, path: Path = ()) -> list[tuple[Path, str]
     Raises:
         TypeError: The types are others; the text says where.
     """
-    if not isinstance(document, dict):
+    if not is_object(document):
         raise TypeError(f"{_where(path)} must be an object, not {_NAMES[type(document)]}")
-    given, (members, required) = cast("dict[str, Any]", document), _members(model)
+    members, required = _members(model)
     odd_dates: list[tuple[Path, str]] = []
-    for name, value in given.items():
+    for name, value in document.items():
         member = members.get(name)
         if member is not None and type(value) not in member.plain:
-            given[name] = _fitted(value, member, (*path, name), odd_dates)
+            document[name] = _fitted(value, member, (*path, name), odd_dates)
     for name in required:
-        if name not in given:
+        if name not in document:
             raise TypeError(f"{_where(path)} has no {name}")
     return odd_dates
 
@@ -80,12 +82,11 @@ def _fitted(value: object, member: _Member, path: Path, odd_dates: list[tuple[Pa
     if member.model is not None:
         odd_dates += fit(value, member.model, path)
         return value
-    if member.item is None or not isinstance(value, list):
+    if member.item is None or not is_list(value):
         raise TypeError(f"{_where(path)} must be {member.wanted}, not {_NAMES[type(value)]}")
-    items = cast("list[object]", value)
-    for index, item in enumerate(items):
+    for index, item in enumerate(value):
         odd_dates += fit(item, member.item, (*path, index))
-    return items
+    return value
 
 
 def _where(path: Path) -> str:

@@ -13,7 +13,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, cast
 
 from ._answers import one_line
 from .exceptions import InvalidArgumentError, InvalidSignatureError, StaleTimestampError
@@ -97,12 +97,16 @@ def _name(name: str) -> str:
     return name.lower().replace("_", "-").removeprefix("http-")
 
 
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (list, tuple)):  # several values: of more than one, none will fit
-        return "".join(one if isinstance(one, str) else _text(one) for one in cast("Iterable[object]", value))
-    return value.decode("latin-1") if isinstance(value, (bytes, bytearray)) else ""
+def _text(value: Any) -> str:
+    match value:
+        case str():
+            return value
+        case bytes() | bytearray():
+            return value.decode("latin-1")
+        case [*values]:  # of more than one, none will fit
+            return ", ".join(map(_text, values))
+        case _:
+            return ""
 
 
 def _moment(timestamp: str) -> float | None:
@@ -135,9 +139,13 @@ def check_signature(signed: Signed, keys: KeyRing) -> None:
     raise InvalidSignatureError("the signature does not fit the delivery")
 
 
-def is_key_set(value: object) -> bool:
+def is_key_set(value: object) -> TypeGuard[Jwk]:
     """Return whether a value is a JSON Web Key Set."""
-    return isinstance(value, Mapping) and isinstance(cast("Jwk", value).get("keys"), list | tuple)
+    match value:
+        case {"keys": list() | tuple()}:
+            return True
+        case _:
+            return False
 
 
 class KeyRing:
@@ -147,7 +155,7 @@ class KeyRing:
     """
 
     def __init__(self, keys: Jwk | None, key_id: str | None = None):
-        jwks: list[Any] = list(keys["keys"]) if keys is not None and is_key_set(keys) else [keys]
+        jwks: list[Any] = list(keys["keys"]) if is_key_set(keys) else [keys]
         self._jwks: list[Jwk] = [jwk for jwk in jwks if isinstance(jwk, Mapping)]
         self._key_id = None if is_key_set(keys) else key_id
         self._found: dict[str, list[RSAPublicKey]] = {}

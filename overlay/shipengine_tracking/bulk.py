@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 from attrs import frozen
 
@@ -66,8 +66,9 @@ def ends_the_run(error: BaseException) -> bool:
     return isinstance(error, ENDS_THE_RUN) or not isinstance(error, ShipEngineError | Stopped)
 
 
-def is_reported(error: BaseException) -> bool:
+def is_reported(error: BaseException) -> TypeGuard[ShipEngineError]:
     """Return whether a failure is the outcome of its package."""
     # Not what the end of the run has kept from being sent: that package has not been dealt with.
-    was_dealt_with = isinstance(error, ShipEngineError) and not isinstance(error, ClientStateError)
-    return was_dealt_with and (cast("ShipEngineError", error).attempts > 0 or not ends_the_run(error))
+    if not isinstance(error, ShipEngineError) or isinstance(error, ClientStateError):
+        return False
+    return error.attempts > 0 or not ends_the_run(error)

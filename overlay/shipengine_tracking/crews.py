@@ -11,7 +11,6 @@ from typing import Any, cast
 
 from .bulk import Outcome, Package, ends_the_run, is_reported
 from .connections import AsyncConnections, Connections
-from .exceptions import ShipEngineError
 from .retry import Run
 
 # How far the packages are read ahead, in multiples of the concurrency.
@@ -83,7 +82,7 @@ class _Threads:
         if error is not None and self.failure is None and ends_the_run(error):
             self.failure = error
         elif error is None or is_reported(error):
-            yield Outcome(package, cast("ShipEngineError | None", error))
+            yield Outcome(package, error)
 
     def _is_ending(self) -> bool:
         return self.exhausted or self.failure is not None or self._run.over.is_set()
@@ -195,7 +194,7 @@ class _Tasks:
             self.failure = error
             self._end_run()
         elif is_reported(error):
-            self.outcomes.put_nowait(Outcome(package, cast("ShipEngineError", error)))
+            self.outcomes.put_nowait(Outcome(package, error))
             return
         self.room.release()
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from math import inf
-from typing import Any, cast
+from typing import Any
 
 from attrs import evolve
 
@@ -67,7 +67,7 @@ class _Known:
         self._failure = result
         keys = read_json(result.body) if isinstance(result, APIError) and result.status_code == 200 else None
         if is_key_set(keys):
-            self._keys, self._failure, self._fetched = KeyRing(cast("Any", keys)), None, clock()
+            self._keys, self._failure, self._fetched = KeyRing(keys), None, clock()
 
     def look_up(self, key_id: str) -> KeyRing:
         """Return the set. If it has not the key, and could not be fetched, nobody can tell who has signed."""

@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from .answers import Answer, Request, Subscription, decide, error
 from .deliveries import PAUSE, Delivery, Postman, Signer, update
@@ -179,12 +179,11 @@ class _Server(socketserver.TCPServer):
         self._connections: dict[socket.socket, threading.Thread] = {}
         super().__init__(address, _Handler)
 
-    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: Any) -> None:
+    def process_request(self, request: Any, client_address: Any) -> None:
         # As ThreadingMixIn does, but so that an end can wait for threads which need not be waited for at exit.
-        connection = cast("socket.socket", request)
         self.fake.connections += 1
-        thread = threading.Thread(target=self._serve, args=(connection, client_address), daemon=True)
-        self._connections[connection] = thread
+        thread = threading.Thread(target=self._serve, args=(request, client_address), daemon=True)
+        self._connections[request] = thread
         thread.start()
 
     def _serve(self, connection: socket.socket, client_address: Any) -> None:
@@ -207,7 +206,8 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def _answer(self) -> None:
-        fake = cast("_Server", self.server).fake
+        assert isinstance(self.server, _Server)
+        fake = self.server.fake
         if "transfer-encoding" in self.headers:
             self.send_error(411, "Send a Content-Length.")
             return
@@ -234,7 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is no request, in the API's shape too."""
         if code >= 500:  # a page of HTML, as from a proxy
-            super().send_error(code, message, explain)
+            super().send_error(code, message)
             return
         self.close_connection = True
         headers = {"Connection": "close"}
