@@ -601,9 +601,8 @@ def test_ten_megabytes(fake: FakeShipEngine, caller: Caller) -> None:
     assert caller.ask(fake) is None
 
 
-def test_a_small_body_that_would_grow_to_gigabytes(fake: FakeShipEngine, caller: Caller) -> None:
-    bomb = gzip.compress(gzip.compress(b"x" * 200_000_000))
-    fake.script(of(500, gzip.decompress(bomb), {"Content-Encoding": "gzip"}))
+def test_a_small_body_that_would_grow_a_thousandfold(fake: FakeShipEngine, caller: Caller) -> None:
+    fake.script(of(500, gzip.compress(b"x" * 50_000_000), {"Content-Encoding": "gzip"}))
     tracemalloc.start()
     ended = caller.ask(fake)
     peak = tracemalloc.get_traced_memory()[1]

@@ -179,6 +179,23 @@ def test_packages_are_read_lazily(fake: FakeShipEngine, bulk: Bulk) -> None:
     assert read <= 10 + 3 * 4
 
 
+def test_only_so_many_packages_are_read_ahead(fake: FakeShipEngine, bulk: Bulk) -> None:
+    fake.script(Answer(b"", "hang"), Answer(b"", "hang"))
+    given = iter(packages(50))
+    outcomes, _ = bulk.run(fake, given, concurrency=2, timeout=0.3, first=1)
+    assert len(outcomes) == 1
+    # Twice the concurrency; tasks go on reading while the caller has the first outcome.
+    assert len(list(given)) >= 50 - 4 - (bulk.kind == "async")
+
+
+def test_the_workers_of_a_threaded_run_are_daemons(fake: FakeShipEngine) -> None:
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        for _ in client.start_many(packages(20), concurrency=3):
+            crew = [thread for thread in threading.enumerate() if thread.name == "shipengine-tracking"]
+            assert len(crew) <= 3
+            assert all(thread.daemon for thread in crew)
+
+
 def test_no_more_in_flight_than_said() -> None:
     for kind in ("sync", "async"):
         with FakeShipEngine(weather=Weather({"slow": 1.0}, delay=0.02)) as fake:

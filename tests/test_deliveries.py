@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -158,12 +159,21 @@ def test_what_is_delivered_is_the_contracts(status_code: str, fake: FakeShipEngi
 
 def test_the_keys_are_for_anybody_and_one_is_of_another_kind(fake: FakeShipEngine) -> None:
     first = keys(fake)
-    assert sorted(key["kty"] for key in first["keys"]) == ["EC", "RSA"]
+    curve, rsa = first["keys"]
+    assert [*curve] == ["kty", "kid", "crv", "x", "y", "use"]
+    assert (curve["kty"], curve["crv"], curve["use"]) == ("EC", "P-256", "sig")
+    assert (rsa["kty"], rsa["e"], rsa["use"]) == ("RSA", "AQAB", "sig")
+    assert len(rsa["n"]) == 342  # 2048 bits, and nothing to fill them up
+    assert len({str(uuid.UUID(key["kid"])) for key in first["keys"]} & {curve["kid"], rsa["kid"]}) == 2
     fake.rotate_key()
     assert [key in keys(fake)["keys"] for key in first["keys"]] == [True, True]
     fake.rotate_key(keep=False)
     assert len(keys(fake)["keys"]) == 2
     assert httpx.post(f"{fake.url}/jwks").status_code == 401
+
+
+def test_a_number_in_a_key_is_base64url() -> None:
+    assert [deliveries._word(number) for number in (65_537, 65_559, 255)] == ["AQAB", "AQAX", "_w"]
 
 
 def test_a_subscribed_package_travels(webhook: Webhook) -> None:

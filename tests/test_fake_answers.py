@@ -255,6 +255,7 @@ def test_what_is_sent_for_a_trouble() -> None:
     (first, *others), _ = opened(weather.answer("429", LIMIT))
     assert first == "HTTP/1.1 429 Too Many Requests"
     assert {"Retry-After: 0", "RateLimit-Remaining: 7"} <= set(others)
+    assert b"text/html" in weather.answer("501", LIMIT).data
     page = weather.answer("503", LIMIT).data  # of a proxy in front
     assert page.startswith(b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html\r\n")
     assert page.endswith(b"\r\n\r\n<html><body>Bad weather</body></html>")

@@ -1,12 +1,18 @@
-"""What stands in the way of a release, decided by plain values."""
+"""What stands in the way of a release, decided by plain values; and a release, in a copy of the house."""
 
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
 import release_check
+from shipengine_tracking import __version__
+
+ROOT = Path(__file__).parent.parent
 
 DATED = "# Changelog\n\n## [Unreleased]\n\n## [0.1.0] - 2026-11-22\n\n### Added\n\n- All.\n"
 
@@ -55,3 +61,60 @@ def test_a_changelog_that_is_not_ready(text: str, remedy: str) -> None:
 def test_the_parts_that_a_bill_of_materials_lists() -> None:
     sbom = {"metadata": {"component": {"name": "ours"}}, "components": [{"name": "attrs", "version": "26.1.0"}]}
     assert release_check.parts(json.dumps(sbom)) == {"ours": "", "attrs": "26.1.0"}
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of what a release is made of, with nothing left to do."""
+    for part in ("overlay", "generated", "spec"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(ROOT / part, tmp_path)
+    (tmp_path / "CHANGELOG.md").write_text(DATED.replace("0.1.0", __version__))
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=nobody", "-c", "user.email=nobody@localhost"]
+    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "All"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setattr(release_check, "ROOT", tmp_path)
+    monkeypatch.setattr(release_check, "BUILT", tmp_path / "build" / "release")
+    monkeypatch.setattr(release_check, "SBOM", tmp_path / "build" / "sbom.cdx.json")
+    return tmp_path
+
+
+def test_all_that_is_left_to_do_is_said_at_once(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (house / "CHANGELOG.md").write_text("")
+    assert release_check.main() == 1
+    assert capsys.readouterr().err == (
+        "To do: commit or remove what git does not have: CHANGELOG.md\n"
+        f"To do: in CHANGELOG.md, rename [Unreleased] to [{__version__}] - and the date, and begin a new [Unreleased]\n"
+    )
+    assert not (house / "build").exists()
+
+
+@pytest.mark.slow
+def test_a_release(house: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    really, asked = release_check._run, list[str]()
+
+    def run(*command: str | Path) -> None:
+        asked.append(" ".join(map(str, command[1:])))
+        if "pytest" not in command:  # the tests of the wheel need the whole house, and run by themselves
+            really(*command)
+
+    monkeypatch.setattr(release_check, "_run", run)
+    assert release_check.main() == 0
+    assert "-m pytest -m slow tests/test_wheel.py" in asked
+    assert capsys.readouterr().out.endswith(f"Ready: git tag v{__version__}, then upload what is in build/release/.\n")
+    built = sorted(path.suffix for path in (house / "build" / "release").iterdir())
+    assert built == [".gz", ".whl"]
+    listed = release_check.parts((house / "build" / "sbom.cdx.json").read_text())
+    assert listed["shipengine-tracking"] == __version__
+    assert {"attrs", "cryptography", "httpx", "python-dateutil", "sniffio", "tenacity"} <= listed.keys()
+
+
+@pytest.mark.usefixtures("house")
+def test_a_check_that_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(*command: str | Path) -> None:
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(release_check, "_run", run)
+    assert release_check.main() == 1
+    assert "To do: mend what is said above. It was: " in capsys.readouterr().err

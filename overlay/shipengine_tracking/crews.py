@@ -52,7 +52,7 @@ class _Threads:
         self._source = iter(packages)
         self._most = concurrency
         self._flying = 0
-        self._threads: list[threading.Thread] = []
+        self._workers = 0
         self._given, self._ended = SimpleQueue[Any](), SimpleQueue[tuple[Any, BaseException | None]]()
         self._start, self._end_run, self._run = start, end_run, run
         run.on_end = self._dismiss
@@ -69,10 +69,9 @@ class _Threads:
             else:
                 self._given.put(package)
                 self._flying += 1
-                if len(self._threads) < min(self._flying, self._most):
-                    thread = threading.Thread(target=self._work, name="shipengine-tracking", daemon=True)
-                    self._threads.append(thread)
-                    thread.start()
+                if self._workers < min(self._flying, self._most):
+                    self._workers += 1
+                    threading.Thread(target=self._work, name="shipengine-tracking", daemon=True).start()
         return self._flying
 
     def outcome(self) -> Iterator[Outcome]:
@@ -89,7 +88,7 @@ class _Threads:
 
     def _dismiss(self) -> None:
         self._source = iter(())  # the caller's own is let go in the caller's thread
-        for _ in self._threads:
+        for _ in range(self._workers):
             self._given.put(_LEAVE)
 
     def _work(self) -> None:

@@ -124,7 +124,7 @@ class Signer:
         self._last()
         return {"keys": [{**key, "use": "sig"} for pair in self._pairs for key in pair.public]}
 
-    def rotate(self, *, keep: bool = True) -> None:
+    def rotate(self, *, keep: bool) -> None:
         """Sign with a new key from now on; `keep` the old ones in the public set, or not."""
         self._last()
         self._pairs = [*(self._pairs if keep else ()), _new_pair()]
@@ -180,7 +180,8 @@ class Postman:
         timestamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         delivery.headers = {"Content-Type": "application/json", **self._signer.sign(delivery.body, timestamp)}
         try:
-            with httpx.Client(trust_env=False, timeout=TIMEOUT) as client:
+            verify = not delivery.url.startswith("http:")  # where there is no TLS, 15 ms of loading are saved
+            with httpx.Client(trust_env=False, timeout=TIMEOUT, verify=verify) as client:
                 answer = client.post(delivery.url, content=delivery.body, headers=delivery.headers)
                 delivery.statuses.append(answer.status_code)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
