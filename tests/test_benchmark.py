@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -136,6 +138,24 @@ def test_calls_that_fail_are_counted_with_those_before_the_clock() -> None:
         asyncio.run(bench_clients.load_tasks(OURS, nobody, 2, 4)),
     ):
         assert measured["failed"] == {"APIConnectionError": 6}
+
+
+def test_the_responder_waits_for_a_whole_request() -> None:
+    with (
+        bench_servers.responder() as url,
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as asker,
+    ):
+        asker.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        asker.sendall(b"POST / HTTP/1.1\r\n")
+        time.sleep(0.05)
+        asker.sendall(b"\r\n")
+        assert asker.recv(1000) == bench_servers.NO_CONTENT
+
+
+def test_a_server_that_does_not_start_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench_servers.time.monotonic", iter((0.0, 5.0, 11.0)).__next__)
+    with pytest.raises(TimeoutError, match="nginx did not start"):
+        bench_servers._wait_until_open(9)
 
 
 def test_the_servers_alone() -> None:

@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+import demo as script
 from shipengine_tracking.testing import FakeShipEngine, Subscription
 
 DEMO = Path(__file__).parent.parent / "scripts" / "demo.py"
@@ -57,3 +60,14 @@ def test_half_of_what_the_real_call_needs() -> None:
     assert done.returncode == 2
     assert done.stderr == "The real call needs SHIPENGINE_API_KEY and TRACKING_NUMBER too.\n"
     assert done.stdout == ""
+
+
+def test_it_says_when_something_does_not_happen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    really = script.refusal
+    monkeypatch.setattr(script, "refusal", lambda client, _: really(client, script.CARRIER))
+    for name in ("NO_PROXY", "no_proxy", "CARRIER_CODE", "TRACKING_NUMBER"):
+        monkeypatch.setenv(name, "")
+    assert script.main() == 1
+    assert capsys.readouterr().out.endswith("That is not what should have happened.\n")

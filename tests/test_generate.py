@@ -105,7 +105,7 @@ def popen(command: list[str | Path], cwd: Path, environment: dict[str, str]) -> 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     with process:
-        words, _ = process.communicate(timeout=50)
+        words, _ = process.communicate(timeout=110)
     return process.returncode, words
 
 

@@ -1,15 +1,18 @@
 """The spec keeps its rules, and each rule catches the edit that it is there for."""
 
 import copy
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import spec
 import spec_rules
 from document import DOCUMENT
 from spec import SpecError, load, problems
+from spec_places import branches
 
 Edit = Callable[[Any], object]
 
@@ -291,3 +294,78 @@ def test_realistic_failures_have_named_examples() -> None:
 
 def _names(answer: dict[str, Any]) -> set[str]:
     return {name for media in answer.get("content", {}).values() for name in media["examples"]}
+
+
+def run(main: Callable[[], int], monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str:
+    """Run a script's main; return what the process would end with."""
+    monkeypatch.setattr(sys, "argv", ["script", *map(str, arguments)])
+    try:
+        return main()
+    except SystemExit as ended:
+        return str(ended.code)
+
+
+def test_what_the_scripts_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = spec.SPEC.read_text()
+    page = tmp_path / "page.yaml"
+    assert run(spec.main, monkeypatch) == 0
+    assert run(spec_rules.main, monkeypatch) == 0
+    assert capsys.readouterr() == (
+        f"{spec.shown(spec.SPEC)} is a good OpenAPI 3.1 document\nThe spec keeps all {len(spec_rules.RULES)} rules\n",
+        "",
+    )
+    page.write_text(text.replace("#/components/schemas/Error'", "#/components/schemas/Errand'"))
+    assert run(spec.main, monkeypatch, page) == 1
+    assert "#/components/schemas/Errand is nowhere in this document" in capsys.readouterr().err
+    monkeypatch.setattr(spec_rules, "SPEC", page)
+    page.write_text(text.replace("summary: Start tracking a package", "summary: Start Tracking A Package"))
+    assert run(spec_rules.main, monkeypatch) == 1
+    assert capsys.readouterr().err.startswith("summaries_are_in_sentence_case: ")
+    assert (
+        run(spec.main, monkeypatch, tmp_path / "nowhere.yaml") == f"{tmp_path}/nowhere.yaml: No such file or directory"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (b"", ":1: not OpenAPI: the document is empty, not a mapping"),
+        (b"- a\n", ":1: not OpenAPI: the document is a list, not a mapping"),
+        (b"a: b\nc: \xff\n", ":2: not UTF-8: invalid start byte"),
+        (b"a: b\n7: c\n", ":2: not valid YAML: this key is not a string: quote it"),
+        (b"a: .nan\n", ": not valid YAML: Out of range float values are not JSON compliant"),
+    ],
+)
+def test_what_is_said_of_a_file_that_cannot_be_read(written: bytes, said: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.yaml"
+    page.write_bytes(written)
+    with pytest.raises(SpecError) as caught:
+        load(page)
+    assert str(caught.value).startswith(f"{page}{said}")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ({"type": ["string", "null"]}, {"type": "string"}, {"type": ["string"]}),
+        ({"type": "integer"}, {"type": "number"}, {"type": ["integer"]}),
+        ({"enum": ["a", "b"]}, {"enum": ["b", "c"]}, {"enum": ["b"]}),
+        ({"required": ["a"]}, {"required": ["b"]}, {"required": ["a", "b"]}),
+        (
+            {"properties": {"a": {}, "b": {"type": "string"}}},
+            {"properties": {"b": {"maxLength": 3}}},
+            {"properties": {"a": {}, "b": {"allOf": [{"type": "string"}, {"maxLength": 3}]}}},
+        ),
+        ({"items": {"a": 1}}, {"items": {"b": 2}}, {"items": {"allOf": [{"a": 1}, {"b": 2}]}}),
+        ({"minLength": 1}, {"minLength": 2}, {"minLength": 2}),
+        ({"maxLength": 1}, {"maxLength": 2}, {"maxLength": 1}),
+        ({"pattern": "a"}, {"pattern": "b"}, {"pattern": ["a", "b"]}),
+        ({"pattern": "a"}, {"pattern": "a"}, {"pattern": "a"}),
+    ],
+)
+def test_two_schemas_that_must_both_hold_are_one(
+    one: dict[str, Any], other: dict[str, Any], both: dict[str, Any]
+) -> None:
+    assert list(branches(DOCUMENT, {"allOf": [one, other]})) == [both]
