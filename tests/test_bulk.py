@@ -38,6 +38,7 @@ from shipengine_tracking import (
     TrackingClient,
     retry,
 )
+from shipengine_tracking import bulk as run_rules
 from shipengine_tracking.testing import Answer, FakeShipEngine, RateLimit, Weather, error
 from test_weather import takes
 
@@ -196,6 +197,66 @@ def test_the_workers_of_a_threaded_run_are_daemons(fake: FakeShipEngine) -> None
             assert all(thread.daemon for thread in crew)
 
 
+@pytest.mark.parametrize(
+    ("failure", "attempts", "is_reported"),
+    [
+        (CarrierError(400), 1, True),
+        (InvalidArgumentError("no"), 0, True),
+        (RateLimitError(429), 0, False),  # at the gate: it was not sent
+        (RateLimitError(429), 1, True),
+        (ClientStateError("closed"), 0, False),
+        (RuntimeError(), 0, False),
+    ],
+)
+def test_whose_failure_it_is(failure: Exception, attempts: int, is_reported: bool) -> None:
+    if isinstance(failure, ShipEngineError):
+        failure.attempts = attempts
+    assert run_rules.is_reported(failure) == is_reported
+
+
+class Odd:
+    """A source that raises, or ends, and could go on."""
+
+    def __init__(self, *steps: Package | Exception):
+        self.steps = list(steps)
+
+    def __aiter__(self) -> Odd:
+        return self
+
+    async def __anext__(self) -> Package:
+        step = self.steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+@pytest.mark.parametrize("end", [RuntimeError("lost"), StopAsyncIteration()], ids=["failed", "ended"])
+def test_a_source_is_not_asked_again(end: Exception, fake: FakeShipEngine) -> None:
+    source = Odd(*packages(2), end, *packages(9))
+    outcomes, raised = Bulk("async").run(fake, source, concurrency=4)
+    assert len(outcomes) == 2
+    assert raised is (end if isinstance(end, RuntimeError) else None)
+    assert len(source.steps) == 9
+
+
+def test_closing_the_client_with_the_last_outcome_is_fine(fake: FakeShipEngine, bulk: Bulk) -> None:
+    async def run_it() -> None:
+        count = 0
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
+            async for _ in client.start_many(packages(3)):
+                count += 1
+                if count == 3:
+                    await client.aclose()
+
+    if bulk.kind == "async":
+        asyncio.run(run_it())
+        return
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        for count, _ in enumerate(client.start_many(packages(3)), 1):
+            if count == 3:
+                client.close()
+
+
 def test_no_more_in_flight_than_said() -> None:
     for kind in ("sync", "async"):
         with FakeShipEngine(weather=Weather({"slow": 1.0}, delay=0.02)) as fake:
@@ -204,6 +265,20 @@ def test_no_more_in_flight_than_said() -> None:
         with FakeShipEngine(weather=Weather({"slow": 1.0}, delay=0.02)) as fake:
             Bulk(kind).run(fake, packages(30), concurrency=5)
             assert fake.connections == 5
+
+
+def test_eight_are_in_flight_if_nothing_is_said(bulk: Bulk) -> None:
+    async def run_it(**settings: Any) -> None:
+        async with AsyncTrackingClient(**settings) as client:
+            assert len([outcome async for outcome in client.start_many(packages(40))]) == 40
+
+    with FakeShipEngine(weather=Weather({"slow": 1.0}, delay=0.05)) as fake:
+        if bulk.kind == "async":
+            asyncio.run(run_it(api_key=fake.api_key, base_url=fake.url))
+        else:
+            with TrackingClient(fake.api_key, base_url=fake.url) as client:
+                assert len(list(client.start_many(packages(40)))) == 40
+        assert fake.connections == 8
 
 
 # --- failures of a package ------------------------------------------------------------------------------------------

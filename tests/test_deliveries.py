@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+import trustme
 from attrs import define, field
 from openapi_schema_validator import OAS31Validator
 
@@ -28,6 +30,7 @@ from shipengine_tracking.webhooks import StatusCode, TrackingEvent, Verifier, pa
 class Webhook:
     """A receiver that keeps what it gets, and answers with what it is told."""
 
+    server: ThreadingHTTPServer
     url: str = ""
     received: list[tuple[dict[str, str], bytes]] = field(factory=list[tuple[dict[str, str], bytes]])
     statuses: list[int] = field(factory=list[int])
@@ -36,8 +39,6 @@ class Webhook:
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    hook = Webhook()
-
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -50,6 +51,7 @@ def webhook() -> Iterator[Webhook]:
         def log_message(self, *_: object) -> None: ...
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        hook = Webhook(server)
         hook.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
@@ -237,7 +239,17 @@ def test_a_receiver_has_only_so_long(fake: FakeShipEngine, monkeypatch: pytest.M
     monkeypatch.setattr(deliveries, "TIMEOUT", 0.1)
     with FakeShipEngine() as silent:
         silent.script(Answer(b"", "hang"))
+        began = time.monotonic()
         assert fake.deliver("1Z", to=silent.url).statuses == ["ReadTimeout"]
+        assert time.monotonic() - began < 3
+
+
+def test_a_receiver_whose_certificate_nobody_trusts(fake: FakeShipEngine, webhook: Webhook) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    webhook.server.socket = context.wrap_socket(webhook.server.socket, server_side=True)
+    assert fake.deliver("1Z", to=webhook.url.replace("http:", "https:")).statuses == ["ConnectError"]
+    assert webhook.received == []
 
 
 def test_three_tries(webhook: Webhook) -> None:

@@ -100,8 +100,8 @@ def receiver(request: pytest.FixtureRequest) -> Iterator[Open]:
 
 @pytest.fixture
 def hours(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Let time pass."""
-    passed = 0.0
+    """Let time pass, on a machine that has been up for days."""
+    passed = 1_000_000.0
 
     def let_pass(seconds: float) -> None:
         nonlocal passed
@@ -120,6 +120,7 @@ def test_one_fetch_for_many_deliveries(fake: FakeShipEngine, receiver: Open, hou
     for _ in range(3):
         assert isinstance(own.verify(), TrackingEvent)
         hours(61)
+    own.settle(fake, 1)
     (request,) = fake.requests
     assert (request.method, request.target, request.body) == ("GET", "/jwks", b"")
     assert not {"api-key", "authorization", "on-behalf-of", "cookie"} & {name.lower() for name in request.headers}
@@ -154,6 +155,22 @@ def test_a_new_key_is_fetched(fake: FakeShipEngine, receiver: Open, hours: Calla
     assert isinstance(own.verify(), TrackingEvent)
     assert isinstance(own.verify(old), TrackingEvent)
     assert fetches(fake) == 2
+
+
+def test_when_a_fetch_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr(keys, "clock", lambda: now)
+    known = keys._Known()
+    assert known.is_due("k")
+    known.begin()
+    known.note(APIError(200, {}, b'{"keys": [{"kty": "RSA", "kid": "k", "n": "%s", "e": "AQAB"}]}' % (b"_" * 342)))
+    assert known.has("k")
+    for later, is_due in ((59.9, False), (60.0, True)):
+        now = 1_000_000.0 + later
+        assert (known.is_due("k"), known.is_due("another")) == (False, is_due)
+    for later, is_due in ((86_400.0, False), (86_400.1, True)):
+        now = 1_000_000.0 + later
+        assert (known.is_due("k"), known.is_due("another")) == (is_due, True)
 
 
 def test_strangers_cannot_make_it_fetch(fake: FakeShipEngine, receiver: Open, hours: Callable[[float], None]) -> None:
@@ -228,6 +245,7 @@ def test_a_fetch_that_fails(bad: Answer, fake: FakeShipEngine, receiver: Open, h
     for _ in range(2):  # nobody can tell, now and for a minute
         ended = own.verify()
         assert isinstance(ended, APIError | APIConnectionError)
+        assert isinstance(ended.__cause__, httpx.TransportError) == isinstance(ended, APIConnectionError)
         assert ended.__notes__ == ["while fetching ShipEngine's public keys from /jwks, to verify a delivery"]
         if bad.data == Answer.of(204).data:
             assert isinstance(ended, APIError)
