@@ -387,7 +387,8 @@ def test_the_next_package_need_not_come_for_the_run_to_end(fake: FakeShipEngine)
 def test_impossible_packages(fake: FakeShipEngine, bulk: Bulk, source: Any) -> None:
     _, raised = bulk.run(fake, source)
     assert isinstance(raised, InvalidArgumentError)
-    assert str(raised).startswith("packages must be an iterable of Package, not ")
+    kind = type(source).__name__
+    assert str(raised) == f"packages must be an iterable of Package, not {kind}: one package goes into a list"
 
 
 @pytest.mark.parametrize("concurrency", [0, -1, 1.5, True, None])

@@ -283,7 +283,14 @@ def test_without_cryptography_there_are_no_keys(fake: FakeShipEngine, monkeypatc
     deliveries._first_pair.cache_clear()
     answer = httpx.get(f"{fake.url}/jwks")
     assert answer.status_code == 500
-    assert "pip install 'shipengine-tracking[webhooks]'" in answer.json()["errors"][0]["message"]
+    assert answer.json()["errors"] == [
+        {
+            "error_source": "shipengine",
+            "error_type": "system",
+            "error_code": "unspecified",
+            "message": "signatures take the package cryptography: pip install 'shipengine-tracking[webhooks]'",
+        }
+    ]
 
 
 def test_nobody_listens(fake: FakeShipEngine) -> None:

@@ -525,6 +525,11 @@ def test_codes_in_any_case(code: str) -> None:
     assert parse(json.dumps(event(status_code=code))).data.status_code is StatusCode.DE
 
 
+@pytest.mark.parametrize("code", ["ZZ", "zz", "d e"])
+def test_codes_that_nobody_knows_stay_as_they_are(code: str) -> None:
+    assert parse(json.dumps(event(status_code=code))).data.status_code == code
+
+
 ZONE = timezone(timedelta(hours=-6))
 DATES: list[tuple[object, object]] = [
     ("2026-03-14T09:26:53Z", datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)),
