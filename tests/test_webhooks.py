@@ -10,7 +10,6 @@ import json
 import pickle
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from email.message import Message
 from functools import cache
@@ -34,6 +33,7 @@ from shipengine_tracking import (
     ShipEngineError,
     StaleTimestampError,
     WebhookError,
+    _signature,
     webhooks,
 )
 from shipengine_tracking.webhooks import StatusCode, TrackingEvent, Verifier, parse, parse_date
@@ -142,7 +142,7 @@ class Contrary:
 
 @pytest.mark.parametrize("headers", [None, 7, [1], "text", [("a", "b", "c")], Contrary()])
 def test_headers_that_are_none(headers: Any) -> None:
-    assert "headers must be" in str(refusal(headers))
+    assert str(refusal(headers)) == "headers must be the request's headers: a mapping of names to values"
 
 
 @pytest.mark.parametrize("body", ["text", None, {}, 7])
@@ -266,7 +266,8 @@ def test_a_lookup_may_give_a_set_or_a_key_or_none() -> None:
     for nonsense in (["key"], "key", 7, b"{}"):
         error = refusal(signed(), by=through(nonsense))
         assert isinstance(error, InvalidArgumentError)
-        assert "jwks_or_lookup has returned" in str(error)
+        kind = type(nonsense).__name__
+        assert str(error) == (f"jwks_or_lookup has returned a value of type {kind}: return a key set, a key or None")
 
 
 def test_a_lookup_may_be_asynchronous() -> None:
@@ -297,6 +298,7 @@ def test_every_byte_of_the_signature_counts() -> None:
             wrong[at] ^= flip
             error = refusal({**headers, SIGNATURE: base64.b64encode(wrong).decode()}, by=judge)
             assert isinstance(error, InvalidSignatureError)
+            assert str(error) == "the signature does not fit the delivery"
             assert error.http_status == 401
     for longer in (signature[:-1], signature[1:], signature + b"\0", b"\0" + signature, b"\0", signature * 2):
         refusal({**headers, SIGNATURE: base64.b64encode(longer).decode()}, by=judge)
@@ -311,7 +313,9 @@ def test_every_character_of_the_written_signature_counts() -> None:
                 wrong = written[:at] + other + written[at + 1 :]
                 assert isinstance(refusal({**headers, SIGNATURE: wrong}, by=judge), InvalidSignatureError), (at, other)
     for wrong in (written[:-1], written[:-2], written + "=", written + "\n", " " + written, written + "A", "===="):
-        assert isinstance(refusal({**headers, SIGNATURE: wrong}, by=judge), InvalidSignatureError)
+        error = refusal({**headers, SIGNATURE: wrong}, by=judge)
+        assert isinstance(error, InvalidSignatureError)
+        assert str(error) == "the signature is not base64"
 
 
 def test_every_byte_of_the_body_counts() -> None:
@@ -392,6 +396,16 @@ def test_key_ids_of_strangers(kid: str) -> None:
     error = refusal({**signed(), KEY_ID: kid})
     assert isinstance(error, InvalidSignatureError)
     assert error.http_status == 401
+    if kid == "k" * 100_000:
+        assert str(error) == f"ShipEngine has no RSA key '{'k' * 79}…'"
+
+
+def test_a_key_is_read_once() -> None:
+    ring = _signature.KeyRing(jwks(jwk()))
+    assert ring.find("k1") is ring.find("k1")
+    assert ring._found == {"k1": ring.find("k1")}
+    assert [ring.find("k2"), ring.find("k1") != []] == [[], True]
+    assert list(ring._found) == ["k1"]
 
 
 NOT_JSON = [b"", b" ", b"{", b"\xff\xfe", b"\xff" + BODY, BODY[:-1], BODY + b"}", b"NaN", b'{"a": NaN}', b"<html>",
@@ -432,6 +446,7 @@ NO_UPDATES: list[tuple[object, str]] = [
     ({"data": {}}, "it has no resource_type"),
     ({"resource_type": None, "data": {}}, "resource_type must be a string, not null"),
     ({"resource_type": "API_BATCH", "data": {}}, "its resource_type is 'API_BATCH'"),
+    ({"resource_type": "x" * 99, "data": {}}, f"its resource_type is '{'x' * 79}…'"),
     ({"resource_type": "API_TRACK", "data": None}, "data must be an object, not null"),
     ({"resource_type": "API_TRACK", "data": []}, "data must be an object, not a list"),
     (
@@ -503,8 +518,19 @@ def test_what_is_left_out_is_unset() -> None:
 @pytest.mark.parametrize("depth", range(900, 1100, 5))
 def test_an_odd_date_that_is_nested_deeply(depth: int) -> None:
     text = json.dumps(event(events=[{"occurred_at": "x"}])).replace('"x"', "[" * depth + "]" * depth)
-    with suppress(InvalidPayloadError):
+    refused = None
+    try:
         assert parse(text).data.events
+    except InvalidPayloadError as error:
+        refused = str(error), error.body
+    assert refused in (None, ("the body is nested too deeply", text.encode()))
+
+
+def test_a_body_that_is_nested_more_deeply_than_python_reads() -> None:
+    for text in ("[" * 100_000, json.dumps(event(events=[{"occurred_at": 0}])).replace("0", "[" * 960 + "]" * 960)):
+        with pytest.raises(InvalidPayloadError) as caught:
+            parse(text)
+        assert (str(caught.value), caught.value.body) == ("the body is nested too deeply", text.encode())
 
 
 def test_a_number_may_be_written_in_other_ways() -> None:
@@ -618,8 +644,6 @@ def test_exceptions_survive_pickling() -> None:
 
 
 def test_without_cryptography(monkeypatch: pytest.MonkeyPatch) -> None:
-    from shipengine_tracking import _signature
-
     _signature._cryptography.cache_clear()
     _signature._load.cache_clear()
     for name in [name for name in sys.modules if name.split(".")[0] == "cryptography"]:
