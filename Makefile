@@ -36,7 +36,7 @@ bench: .venv/developed build/bench-venv/installed ## compare the speed with othe
 mutate: .venv/developed ## break each line of the overlay and see whether a test notices: hours, less when repeated
 	@mkdir -p build/mutate && cd build/mutate && ln -sfn ../../overlay src && \
 		ln -sf ../../tests ../../spec ../../scripts ../../README.md ../../pyproject.toml . && \
-		mutmut run --max-children 2 $(MUTANTS)
+		mutmut run --max-children 4 $(MUTANTS)
 
 coverage: .venv/developed ## fail if the tests, slow ones too, miss a line or a branch of the overlay or the scripts
 	@rm -rf build/coverage && mkdir -p build/coverage

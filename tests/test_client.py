@@ -8,6 +8,7 @@ import enum
 import pickle
 import threading
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -337,6 +338,33 @@ def test_the_key_goes_to_no_other_host(caller: Caller, fake: FakeShipEngine) -> 
         for ended in caller.calls(PACKAGE, PACKAGE, api_key=fake.api_key, base_url=fake.url):
             assert type(ended) is shipengine_tracking.APIError
         assert other.requests == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_kept"),
+    [(Answer.of(204), True), (Answer.of(404), True), (Answer(b"", "reset"), False), (Answer(b"?", "close"), False)],
+    ids=["204", "404", "reset", "nonsense"],
+)
+def test_a_connection_goes_on_after_a_whole_answer_only(
+    answer: Answer, is_kept: bool, fake: FakeShipEngine, caller: Caller
+) -> None:
+    async def run_it(client: AsyncTrackingClient) -> bool:
+        async with client:
+            (first,) = client._connections._free
+            with suppress(shipengine_tracking.ShipEngineError):
+                await client.start(**PACKAGE)
+            return first in client._connections._free
+
+    fake.script(answer)
+    settings: dict[str, Any] = {"api_key": fake.api_key, "base_url": fake.url, "max_retries": 0}
+    if caller.kind == "async":
+        assert asyncio.run(run_it(AsyncTrackingClient(**settings))) == is_kept
+        return
+    with TrackingClient(**settings) as client:
+        (first,) = client._connections._free
+        with suppress(shipengine_tracking.ShipEngineError):
+            client.start(**PACKAGE)
+        assert (first in client._connections._free) == is_kept
 
 
 def test_connections_are_kept(caller: Caller, fake: FakeShipEngine) -> None:

@@ -149,7 +149,8 @@ def test_headers_that_are_none(headers: Any) -> None:
 def test_a_body_that_is_not_raw(body: Any) -> None:
     error = refusal(signed(), body)
     assert isinstance(error, InvalidArgumentError)
-    assert "body must be the request's raw bytes" in str(error)
+    kind = type(body).__name__
+    assert str(error) == f"body must be the request's raw bytes, not {kind}: the signature covers every one of them"
 
 
 @pytest.mark.parametrize("name", [KEY_ID, SIGNATURE, TIMESTAMP])
@@ -217,7 +218,10 @@ def test_beyond_the_tolerance(off: float, words: str) -> None:
 def test_times_that_are_not_read(stamp: str) -> None:
     error = refusal({**signed(), TIMESTAMP: stamp})
     assert isinstance(error, StaleTimestampError)
+    assert str(error).startswith("x-shipengine-timestamp is no time: ")
     assert error.http_status == 400
+    if stamp == "0" * 10_000:
+        assert str(error) == f"x-shipengine-timestamp is no time: '{'0' * 79}…'"
 
 
 def test_a_clock_that_tells_nothing() -> None:
