@@ -218,7 +218,7 @@ def test_beyond_the_tolerance(off: float, words: str) -> None:
 def test_times_that_are_not_read(stamp: str) -> None:
     error = refusal({**signed(), TIMESTAMP: stamp})
     assert isinstance(error, StaleTimestampError)
-    assert str(error).startswith(("x-shipengine-timestamp is no time: ", "it was signed 63,909,"))
+    assert str(error).startswith(("x-shipengine-timestamp is no time: ", "it was signed "))
     assert error.http_status == 400
     if stamp == "0" * 10_000:
         assert str(error) == f"x-shipengine-timestamp is no time: '{'0' * 79}…'"
