@@ -383,6 +383,31 @@ def test_the_next_package_need_not_come_for_the_run_to_end(fake: FakeShipEngine)
     assert outcomes == []
 
 
+@pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.parametrize("end", ["refused", "closed"])
+def test_a_run_that_ends_while_its_source_takes_its_time(end: str, concurrency: int, fake: FakeShipEngine) -> None:
+    client = TrackingClient("another" if end == "refused" else fake.api_key, base_url=fake.url)
+
+    def source() -> Iterator[Package]:
+        yield from packages(concurrency)
+        while not client._connections.closed and not (end == "refused" and fake.requests):
+            time.sleep(0.01)
+        time.sleep(0.3)  # the next page comes when the run is over
+        yield from packages(50)
+
+    if end == "closed":
+        fake.script(*[Answer.of(204, delay=0.2)] * concurrency)
+        threading.Timer(0.1, client.close).start()
+    outcomes: list[Outcome] = []
+    with client, takes(0, 5), pytest.raises(AuthenticationError if end == "refused" else ClientStateError):
+        outcomes.extend(client.start_many(source(), concurrency=concurrency))
+    assert len(fake.requests) <= concurrency
+    if end == "closed":
+        assert numbers(outcomes) == numbers(map(Outcome, packages(len(fake.requests))))
+    else:
+        assert all(isinstance(outcome.error, AuthenticationError) for outcome in outcomes)
+
+
 @pytest.mark.parametrize("source", [None, 7, "text", b"bytes", packages(1)[0]])
 def test_impossible_packages(fake: FakeShipEngine, bulk: Bulk, source: Any) -> None:
     _, raised = bulk.run(fake, source)
@@ -585,18 +610,24 @@ def test_a_stream_that_is_garbage_ends_wherever_that_is(fake: FakeShipEngine) ->
 def test_the_source_is_let_go_in_the_callers_thread(fake: FakeShipEngine) -> None:
     ended_in: list[threading.Thread] = []
 
-    def source() -> Iterator[Package]:
-        try:
-            yield from packages(100)
-        finally:
-            ended_in.append(threading.current_thread())
+    class Source:
+        def __iter__(self) -> Iterator[Package]:
+            try:
+                yield from packages(100)
+            finally:
+                ended_in.append(threading.current_thread())
 
     fake.script(Answer.of(204), *[Answer.of(204, delay=0.2)] * 8)
     with TrackingClient(fake.api_key, base_url=fake.url) as client:
-        for _ in client.start_many(source()):
+        for _ in client.start_many(Source()):
             break
         gc.collect()
         assert ended_in == [threading.current_thread()]
+    with TrackingClient("another", base_url=fake.url) as client:
+        with pytest.raises(AuthenticationError):
+            list(client.start_many(Source()))
+        gc.collect()
+        assert ended_in == [threading.current_thread()] * 2
 
 
 def test_a_run_that_cannot_begin(fake: FakeShipEngine) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, cast
 
 from .bulk import Outcome, Package, ends_the_run, is_reported
@@ -25,8 +26,9 @@ def stream(
     """Start packages in threads; yield their outcomes. The packages are read in the caller's thread."""
     run = connections.begin_run()
     try:
-        crew = _Threads(packages, concurrency, partial(start, run=run), partial(connections.end_run, run), run)
-        while crew.feed():
+        source = iter(packages)  # held here alone, so that it is let go in the caller's thread
+        crew = _Threads(concurrency, partial(start, run=run), partial(connections.end_run, run), run)
+        while crew.feed(source):
             yield from crew.outcome()
         if crew.failure is not None:
             raise crew.failure
@@ -39,17 +41,9 @@ def stream(
 class _Threads:
     """The workers of a threaded run. They are daemons: who leaves a run does not wait for a server that hangs."""
 
-    def __init__(
-        self,
-        packages: Iterable[Package],
-        concurrency: int,
-        start: Callable[[Any], None],
-        end_run: Callable[[], None],
-        run: Run,
-    ):
+    def __init__(self, concurrency: int, start: Callable[[Any], None], end_run: Callable[[], None], run: Run):
         self.failure: BaseException | None = None
         self.exhausted = False
-        self._source = iter(packages)
         self._most = concurrency
         self._flying = 0
         self._workers = 0
@@ -57,11 +51,11 @@ class _Threads:
         self._start, self._end_run, self._run = start, end_run, run
         run.on_end = self._dismiss
 
-    def feed(self) -> int:
+    def feed(self, source: Iterator[Package]) -> int:
         """Hand packages to the workers, unless an outcome waits; return how many are with them."""
         while self._flying < AHEAD * self._most and self._ended.empty() and not self._is_ending():
             try:
-                package = next(self._source)
+                package = next(source)
             except StopIteration:
                 self.exhausted = True
             except Exception as error:
@@ -72,7 +66,17 @@ class _Threads:
                 if self._workers < min(self._flying, self._most):
                     self._workers += 1
                     threading.Thread(target=self._work, name="shipengine-tracking", daemon=True).start()
+        if self._run.over.is_set():
+            self._take_back()
         return self._flying
+
+    def _take_back(self) -> None:
+        # The run may have ended while the source took its time: a package behind the word to leave is nobody's.
+        with suppress(Empty):
+            while True:
+                if self._given.get_nowait() is not _LEAVE:
+                    self._flying -= 1
+        self._dismiss()
 
     def outcome(self) -> Iterator[Outcome]:
         """Wait for a worker; yield the outcome if there is one."""
@@ -87,9 +91,7 @@ class _Threads:
         return self.exhausted or self.failure is not None or self._run.over.is_set()
 
     def _dismiss(self) -> None:
-        self._source = iter(())  # the caller's own is let go in the caller's thread
-        for _ in range(self._workers):
-            self._given.put(_LEAVE)
+        self._given.put(_LEAVE)
 
     def _work(self) -> None:
         while (package := self._given.get()) is not _LEAVE:
@@ -101,6 +103,7 @@ class _Threads:
                 if ends_the_run(error):
                     self._end_run()
             self._ended.put((package, failure))
+        self._dismiss()  # the others too, those that come late as well
 
 
 async def stream_async(
