@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -599,6 +600,19 @@ def test_ten_megabytes(fake: FakeShipEngine, caller: Caller) -> None:
     assert ended.body_truncated
     assert peak < 6_000_000
     assert caller.ask(fake) is None
+
+
+def test_a_body_of_more_errors_than_anybody_reads(fake: FakeShipEngine, caller: Caller) -> None:
+    item = {"error_code": "trial_expired", "message": "Over."}
+    body = b'{"errors": [%s]}' % b",".join([b"{}"] * 99 + [json.dumps(item).encode()] + [b"{}"] * 300_000)
+    fake.script(of(403, body))
+    began = time.process_time()
+    ended = caller.ask(fake)
+    assert time.process_time() - began < 3
+    assert type(ended) is AccountError
+    assert len(ended.errors) == 100
+    assert ended.errors[99].message == "Over."
+    assert ended.body == body
 
 
 def test_a_small_body_that_would_grow_a_thousandfold(fake: FakeShipEngine, caller: Caller) -> None:

@@ -19,6 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "exceptions": {"models"},
     "_key": set(),
     "_arguments": set(),
+    "_forks": set(),
     "retry": set(),
     "_gate": set(),
     "gates": set(),

@@ -374,22 +374,32 @@ def test_connections_are_kept(caller: Caller, fake: FakeShipEngine) -> None:
 
 
 def test_a_proxy_of_the_environment(caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", fake.url)
-    fake.script(Answer.of(204))
-    assert caller.call(api_key=fake.api_key, base_url="http://127.9.9.9:9") is None
-    assert fake.requests[0].target.startswith("http://127.9.9.9:9/v1/tracking/start?")
+    """The key goes through a tunnel of TLS or not at all."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, fake.url)
+    ended = caller.call(api_key=KEY, base_url="https://host.invalid")
+    assert isinstance(ended, shipengine_tracking.APIConnectionError)
+    assert "ProxyError" in str(ended)  # the fake makes no tunnels
+    assert (fake.connections, fake.requests) == (1, [])
+    with FakeShipEngine() as other:
+        assert caller.ask(other) is None
+        assert len(other.requests) == 1
+    assert fake.connections == 1
 
 
-def test_a_proxy_that_no_name_can_have(caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_no_name_can_have(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     for proxy in ("http://127.0.0.1:99999", "http://a..b", "http://" + "a" * 64):
-        monkeypatch.setenv("HTTP_PROXY", proxy)
-        assert isinstance(caller.ask(fake), shipengine_tracking.ShipEngineError)
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        ended = caller.call(api_key=KEY, base_url="https://host.invalid")
+        assert isinstance(ended, shipengine_tracking.ShipEngineError)
 
 
 def test_no_proxy(caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert caller.ask(fake) is None
+    ended = caller.call(api_key=KEY, base_url=fake.url.replace("http:", "https:"))
+    assert isinstance(ended, shipengine_tracking.APIConnectionError)
+    assert fake.connections == 1
 
 
 @pytest.mark.parametrize("wrong", [{"timeout": -1}, {"api_key": f" {KEY}"}, {"base_url": "x"}, {"max_retries": -1}])
@@ -403,6 +413,16 @@ def test_the_frames_of_a_refusal_show_no_key(caller: Caller, wrong: dict[str, An
     assert ours
     assert KEY not in repr([frame.f_locals for frame in ours])
     assert repr(ours[0].f_locals["self"]) == f"<{caller.client_class.__name__}, not made>"
+
+
+def test_the_frames_of_an_environment_out_of_order_show_no_key(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "nowhere")
+    with pytest.raises(InvalidArgumentError) as caught:
+        make(caller, api_key=KEY)
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    ours = [frame.f_locals for frame in frames if frame.f_globals["__name__"].startswith("shipengine_tracking")]
+    assert ours
+    assert KEY not in repr(ours)
 
 
 def test_a_request_with_parts_of_its_own_keeps_them() -> None:

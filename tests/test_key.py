@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
+import time
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -22,6 +25,15 @@ KEY = 'TEST_a"b\\c/d'
         "".join(f"\\u{ord(char):04x}" for char in KEY),
         "".join(f"\\u{ord(char):04X}" for char in KEY),
         KEY.replace("T", "\\u0054"),
+        json.dumps(json.dumps(KEY))[3:-3],
+        json.dumps(json.dumps("".join(f"\\u{ord(char):04x}" for char in KEY)))[3:-3],
+        quote(KEY, safe=""),
+        quote(KEY, safe="").lower().replace("test", "TEST"),
+        html.escape(KEY),
+        "".join(f"&#{ord(char)};" for char in KEY),
+        "".join(f"&#{ord(char):03};" for char in KEY),
+        "".join(f"&#x{ord(char):x};" for char in KEY),
+        "".join(f"&#X{ord(char):X};" for char in KEY),
     ],
 )
 def test_every_form_is_blacked_out(form: str) -> None:
@@ -29,12 +41,20 @@ def test_every_form_is_blacked_out(form: str) -> None:
     assert key.redact_text(f"<{form}, {form}>") == "<[API key], [API key]>"
     assert key.redact(f"<{form}>".encode()) == b"<[API key]>"
     assert key.redact_headers({f"X-{form}": f"a {form}"}) == {"X-[API key]": "a [API key]"}
-    assert len(form) <= key.longest_form == 6 * len(KEY)
+    assert len(form) <= key.longest_form == 9 * len(KEY)
 
 
 @pytest.mark.parametrize("other", [KEY.lower(), KEY[:-1], "TEST_aXb", "é \ud800"])
 def test_nothing_else_is(other: str) -> None:
     assert ApiKey(KEY).redact_text(other) == other
+
+
+@pytest.mark.parametrize("key", [KEY * 4, "&<>'%#;x0" * 5, "u0055" * 8])
+def test_what_is_nearly_the_key_takes_no_longer(key: str) -> None:
+    began = time.process_time()
+    for text in (key[:-1] * 2_000, "\\" * 100_000, "&#" * 50_000, "%5" * 50_000, key[0] * 100_000):
+        ApiKey(key).redact_text(text)
+    assert time.process_time() - began < 5
 
 
 def test_a_key_that_short_is_no_secret() -> None:

@@ -449,6 +449,25 @@ def test_a_fork_has_connections_of_its_own(fake: FakeShipEngine) -> None:
     assert fake.connections == 2
 
 
+def test_a_fork_while_a_lock_is_held(fake: FakeShipEngine) -> None:
+    """By a thread that the new process does not have."""
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        connections = client._connections
+        with connections._lock, connections._gate._lock:
+            child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            with suppress(BaseException):
+                assert list(client.start_many([])) == []
+                client.start(**PACKAGE)
+                client.close()
+                os._exit(0)
+            os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+        client.start(**PACKAGE)
+    assert fake.connections == 2
+
+
 def test_the_budget_of_a_call_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two waits of 40 s, one between attempts and one at the gate, are within 90 s; a third is not."""
 

@@ -10,6 +10,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, TypeGuard
 
+# An answer has one or two. Hundreds of thousands, each a model, would take seconds, and the event loop with them.
+MOST_ERRORS = 100
 REQUIRED = ("error_source", "error_type", "error_code", "message")
 OPTIONAL = ("carrier_id", "carrier_code", "field_name")
 
@@ -49,7 +51,7 @@ def read_error_body(body: bytes) -> tuple[str | None, list[dict[str, Any]]]:
     request_id, errors = document.get("request_id"), document.get("errors")
     return (
         request_id if isinstance(request_id, str) and request_id else None,
-        [_error(item) for item in errors if is_object(item)] if is_list(errors) else [],
+        [_error(item) for item in errors[:MOST_ERRORS] if is_object(item)] if is_list(errors) else [],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
 import httpx
@@ -14,7 +14,9 @@ from .exceptions import InvalidArgumentError
 _Transport = TypeVar("_Transport", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
 
-class Client(Generic[_Transport]):
+class Client(ABC, Generic[_Transport]):
+    """A client of either kind."""
+
     _transport_kind: type
 
     def __init__(
@@ -71,10 +73,10 @@ class Client(Generic[_Transport]):
                 transport_kind=self._transport_kind,
                 environ=os.environ,
             )
+            self._connect()
         except InvalidArgumentError as error:
             api_key = None  # tools that print the local variables of frames would show it
             raise error.with_traceback(None)  # noqa: B904 it is the same error
-        self._connect()
 
     @abstractmethod
     def _connect(self) -> None: ...
@@ -86,5 +88,5 @@ class Client(Generic[_Transport]):
         return min(count("concurrency", concurrency, 1), self._settings.max_connections)
 
     def __repr__(self) -> str:
-        address = f" of {self._settings.base_url}" if hasattr(self, "_settings") else ", not made"
+        address = f" of {self._settings.base_url}" if hasattr(self, "_connections") else ", not made"
         return f"<{type(self).__name__}{address}>"

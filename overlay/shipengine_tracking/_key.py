@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Generator, Mapping
 from contextlib import suppress
@@ -12,6 +13,7 @@ import httpx
 # A key shorter than this is a placeholder in somebody's test; to black it out would garble every answer.
 _SHORTEST_SECRET = 6
 _BLACKED_OUT = b"[API key]"
+_LONGEST_FORM = 9  # signs for one character
 
 
 class ApiKey(httpx.Auth):
@@ -19,10 +21,9 @@ class ApiKey(httpx.Auth):
 
     def __init__(self, key: str):
         self._key = key
-        # Each character as it stands, or as JSON or Python may have escaped it.
-        forms = (rb"(?:\\?%b|\\u00(?i:%02x))" % (re.escape(char.encode()), ord(char)) for char in key)
-        self._pattern = re.compile(b"".join(forms) if len(key) >= _SHORTEST_SECRET else b"(?!)")
-        self.longest_form = 6 * len(key)
+        forms = b"".join(map(_forms, key))
+        self._pattern = re.compile(forms if len(key) >= _SHORTEST_SECRET else b"(?!)")
+        self.longest_form = _LONGEST_FORM * len(key)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add the key."""
@@ -67,3 +68,12 @@ class ApiKey(httpx.Auth):
 
     def __reduce__(self) -> str:
         raise TypeError("a client cannot be pickled: it holds the API key. Make one in each process")
+
+
+def _forms(char: str) -> bytes:
+    # As it stands; as JSON or Python may have escaped it, one in the other too; as in a URL; as in a page of HTML. No
+    # two may fit the same text: where the key nearly stands, each would be tried with each of all other characters.
+    plain, code, entity = re.escape(char.encode()), ord(char), html.escape(char)
+    forms = [rb"\\{0,3}%b" % plain, rb"\\{1,4}u00(?i:%02x)" % code, rb"%%(?i:%02x)" % code]
+    forms += [rb"&#0?%d;" % code, rb"&#[xX](?i:%02x);" % code, *([entity.encode()] if entity != char else [])]
+    return b"(?:%b)" % b"|".join(forms)

@@ -1,4 +1,4 @@
-"""What every request and every answer passes through, the same for both kinds of client. No I/O.
+"""What every request and every answer passes through, the same for both kinds of client. It sends nothing.
 
 A response hook raises the exception that an answer means before the generated parser sees it. So one mapping serves
 every operation, and no answer that the parser would choke on can reach it.
@@ -77,6 +77,8 @@ class Seam:
             "transport": transport,
             "follow_redirects": False,  # the key goes to no other host
             "cookies": NoCookies(),
+            # http is for loopback: a proxy that the environment names would bring the key elsewhere, for all to read.
+            "trust_env": settings.base_url.startswith("https"),
             "limits": httpx.Limits(max_connections=1, max_keepalive_connections=1),
         }
         if transport is None:

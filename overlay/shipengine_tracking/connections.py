@@ -6,7 +6,6 @@ Free slots lie on a stack, last in first out, so that few connections do the wor
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import threading
 import time
@@ -17,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from tenacity import AsyncRetrying, Retrying
 
 from ._arguments import Settings
+from ._forks import survives_forks
 from ._seam import Seam
 from .exceptions import APIConnectionError, APIError, ClientStateError, ShipEngineError
 from .gates import TaskGate, ThreadGate, sleep_unless
@@ -83,9 +83,14 @@ class Connections(_Shared[Slot]):
     def __init__(self, settings: Settings):
         super().__init__(settings, partial(Slot, Seam(settings, settings.transport and Lent(settings.transport))))
         self._begin()
+        survives_forks(self)
+
+    def begin_anew(self) -> None:
+        """Have the calls of this process, which was forked, gates and connections of their own."""
+        self._free = []
+        self._begin()
 
     def _begin(self) -> None:
-        self._process = os.getpid()
         self._gate = ThreadGate(self._settings, self.check_open)
         self._wake_waiting = self._gate.wake_all
         self._lock = threading.Lock()
@@ -95,10 +100,6 @@ class Connections(_Shared[Slot]):
     def call(self, operation: Callable[..., Any], query: Mapping[str, str], run: Run | None = None) -> None:
         """Make a call, over as many attempts as the policy allows; return if it ended in the 204."""
         call = Call(operation, query, run)
-        if self._process != os.getpid():
-            # Forked: the connections are the other process's, and who knows who holds the lock.
-            self._free = []
-            self._begin()
         try:
             try:
                 return self._attempt(call)

@@ -83,8 +83,8 @@ class APIError(ShipEngineError):
         headers: The answer's headers; names in any case.
         body: The first 1,000,000 bytes of the body.
         body_truncated: Whether there was more.
-        errors: What the body lists, each an `Error` of the generated models. A required member that the body lacks is
-            `""` there. Empty where the body is not ShipEngine's JSON.
+        errors: What the body lists, 100 at most, each an `Error` of the generated models. A required member that the
+            body lacks is `""` there. Empty where the body is not ShipEngine's JSON.
         request_id: ShipEngine's id of the call, from the body, else from the headers. Quote it to their support.
         retry_after: Seconds to wait before the next call, if the answer says so (RFC 9110, section 10.2.3).
         code: The first error's code, a member of `ErrorCode` if it is known, else the string as sent. Like those that

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -16,9 +15,10 @@ from attrs import evolve
 
 from ._answers import read_json
 from ._arguments import Settings
+from ._forks import survives_forks
 from ._seam import Seam
 from ._signature import KeyRing, is_key_set
-from .exceptions import APIError, ShipEngineError
+from .exceptions import APIConnectionError, APIError, ShipEngineError
 from .retry import Call
 from .slots import AsyncLent, AsyncSlot, Lent, Slot
 
@@ -55,10 +55,10 @@ class _Known:
         return not self.has(key_id) or now - self._fetched > LONGEST_USE
 
     def begin(self) -> None:
-        """Note that a fetch begins, however it will end."""
-        self._tried = clock()
+        """Note that a fetch begins. Until it has ended, nobody can tell who has signed with a key that is not there."""
+        self._tried, self._failure = clock(), APIConnectionError("the fetch has not ended")
 
-    def begin_anew(self) -> None:
+    def forget(self) -> None:
         """Forget a fetch that will not end here."""
         self._tried = -inf
 
@@ -86,14 +86,16 @@ class KeySet:
         self._known = _Known()
         self._settings = _in_time(settings)
         self._check_open = check_open
-        self._process, self._lock = os.getpid(), threading.Lock()
+        self._lock = threading.Lock()
+        survives_forks(self)
+
+    def begin_anew(self) -> None:
+        """Have this process, which was forked, fetch for itself: whoever fetches is in the other one."""
+        self._lock = threading.Lock()
+        self._known.forget()
 
     def lookup(self, key_id: str) -> Any:
         """Return a `KeyRing` that has the key, if ShipEngine has it."""
-        if self._process != os.getpid():
-            # Forked: whoever was fetching is in the other process, and holds the lock there.
-            self._process, self._lock = os.getpid(), threading.Lock()
-            self._known.begin_anew()
         if not self._known.has(key_id):
             with self._lock:  # which is held by whoever fetches
                 if self._known.is_due(key_id):
@@ -159,6 +161,9 @@ class AsyncKeySet:
                 await slot.close()
         except ShipEngineError as error:
             self._known.note(error.with_traceback(None))
+        except asyncio.CancelledError:
+            self._known.forget()  # its event loop ends: the next one fetches for itself
+            raise
 
 
 def _leave(fetch: asyncio.Task[None]) -> None:

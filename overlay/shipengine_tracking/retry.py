@@ -82,7 +82,7 @@ class Call:
             log.debug("%s: attempt %d: %s in %.3f s", self, self.attempts, answer, seconds)
 
     def why(self, error: BaseException | None) -> str:
-        """Return a failure in a few words for a log, its own tracking number masked wherever the wire has put it."""
+        """Return a failure in a few words for a log; its own tracking number is masked where it stands as given."""
         number = self.query.get("tracking_number", "")
         return reason(error).replace(number, masked(number)) if len(number) > 4 else reason(error)
 

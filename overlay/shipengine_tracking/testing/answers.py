@@ -18,6 +18,7 @@ from .._answers import Headers
 # USPS and stamps_com are one carrier to ShipEngine; these need no connection of one's own.
 OPEN_CARRIERS = frozenset({"usps", "stamps_com", "ups", "fedex"})
 
+# Written here too: the fake judges what the client sends, so it must not ask the client.
 _CARRIER_ID = re.compile(r"se(-[a-z0-9]+)+")
 
 
