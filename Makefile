@@ -33,10 +33,11 @@ soak: .venv/developed ## many calls through bad weather and rate limits: some mi
 bench: .venv/developed build/bench-venv/installed ## compare the speed with other clients: some minutes on a quiet machine
 	@$(BIN)/python scripts/benchmark.py
 
-mutate: .venv/developed ## break each line of the overlay and see whether a test notices: hours, less when repeated
+mutate: .venv/developed ## break the overlay in each place and see whether a test notices: hours, less when repeated
 	@mkdir -p build/mutate && cd build/mutate && ln -sfn ../../overlay src && \
 		ln -sf ../../tests ../../spec ../../scripts ../../README.md ../../pyproject.toml . && \
-		mutmut run --max-children 4 $(MUTANTS)
+		mutmut run --max-children 4 $(MUTANTS) && mutmut results && mutmut export-cicd-stats && \
+		python scripts/mutation_score.py mutants/mutmut-cicd-stats.json
 
 coverage: .venv/developed ## fail if the tests, slow ones too, miss a line or a branch of the overlay or the scripts
 	@rm -rf build/coverage && mkdir -p build/coverage

@@ -5,6 +5,7 @@ tests the wheel, and writes build/sbom.cdx.json, which lists what an installatio
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -35,6 +36,7 @@ def main() -> int:
     try:
         packages = _build()
         _run("twine", "check", "--strict", *packages)
+        os.environ["RELEASE"] = str(BUILT)  # what is tested is what goes out
         _run(sys.executable, "-m", "pytest", "-m", "slow", "tests/test_wheel.py")
         _list_parts(next(path for path in packages if path.suffix == ".whl"))
     except subprocess.CalledProcessError as error:

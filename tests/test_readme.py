@@ -17,12 +17,17 @@ from random import Random
 import httpx
 import pytest
 
+from shipengine_tracking import exceptions
 from shipengine_tracking.testing import FakeShipEngine, Weather
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "spec/README.md"]
 TEXTS = [(ROOT / name).read_text() for name in DOCUMENTS]
-BLOCKS = [block for text in TEXTS for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
+BLOCKS = [
+    block
+    for text in [*TEXTS, (ROOT / "CHANGELOG.md").read_text()]
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[f"block {number}" for number, _ in enumerate(BLOCKS, 1)])
@@ -143,3 +148,18 @@ def test_files_are_found() -> None:
 
 def test_contributing_fits_a_screen() -> None:
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 50
+
+
+@pytest.mark.parametrize("text", [TEXTS[0], exceptions.__doc__], ids=["README", "the module"])
+def test_the_tree_of_exceptions_is_drawn_as_it_is(text: str) -> None:
+    drawn: dict[str, str] = {}
+    above: list[str] = []
+    text = re.sub("^    ", "", text, flags=re.MULTILINE) if text == exceptions.__doc__ else text
+    for marks, name in re.findall(r"^((?:│   |    )*(?:[├└]── )?)([A-Z]\w+Error)\b", text, re.MULTILINE):
+        above = [*above[: len(marks) // 4], name]
+        drawn[name] = above[-2] if len(above) > 1 else "Exception"
+    assert drawn == {
+        name: kind.__bases__[0].__name__
+        for name, kind in vars(exceptions).items()
+        if isinstance(kind, type) and issubclass(kind, exceptions.ShipEngineError)
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -96,10 +97,13 @@ def test_a_release(house: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
     def run(*command: str | Path) -> None:
         asked.append(" ".join(map(str, command[1:])))
+        if "pytest" in command:
+            assert os.environ["RELEASE"] == str(house / "build" / "release")
         if "pytest" not in command:  # the tests of the wheel need the whole house, and run by themselves
             really(*command)
 
     monkeypatch.setattr(release_check, "_run", run)
+    monkeypatch.setenv("RELEASE", "")  # so that it is put back
     assert release_check.main() == 0
     assert "-m pytest -m slow tests/test_wheel.py" in asked
     assert capsys.readouterr().out.endswith(f"Ready: git tag v{__version__}, then upload what is in build/release/.\n")
