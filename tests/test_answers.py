@@ -11,8 +11,10 @@ import ssl
 import threading
 import time
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -35,6 +37,7 @@ from shipengine_tracking import (
     RateLimitError,
     ServerError,
     ShipEngineError,
+    _seam,
 )
 from shipengine_tracking.testing import Answer, FakeShipEngine, error
 
@@ -625,6 +628,97 @@ def test_a_small_body_that_would_grow_a_thousandfold(fake: FakeShipEngine, calle
     assert ended.body == b"x" * 1_000_000
     assert ended.body_truncated
     assert peak < 8_000_000
+
+
+PLAIN = b'{"request_id": "7"}'
+
+
+@pytest.mark.parametrize(
+    ("encoding", "raw", "cut", "read"),
+    [
+        ("gzip", gzip.compress(PLAIN), False, (PLAIN, False)),
+        ("X-GZIP", gzip.compress(PLAIN), True, (PLAIN, True)),
+        ("deflate", zlib.compress(PLAIN), False, (PLAIN, False)),
+        ("br", gzip.compress(PLAIN), False, (gzip.compress(PLAIN), False)),
+        ("gzip", PLAIN, False, (PLAIN, False)),
+        ("gzip", b"", False, (b"", False)),
+        ("gzip", gzip.compress(PLAIN)[:5], False, (gzip.compress(PLAIN)[:5], False)),
+        ("gzip", gzip.compress(b"x" * 2_000_000), False, (b"x" * 2_000_000, False)),
+        ("gzip", gzip.compress(b"x" * 2_000_001), False, (b"x" * 2_000_000, True)),
+    ],
+    ids=range(9),
+)
+def test_what_an_encoded_body_is_read_as(encoding: str, raw: bytes, cut: bool, read: tuple[bytes, bool]) -> None:
+    assert _seam._decoded({"content-encoding": encoding}, raw, cut) == read
+    assert _seam._decoded({}, raw, cut) == (raw, cut)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "may_follow"),
+    [
+        (204, {}, False),
+        (204, {"Content-Length": "0"}, False),
+        (204, {"Content-Length": "1"}, True),
+        (204, {"Transfer-Encoding": "chunked"}, True),
+        (404, {"Content-Length": "1"}, False),
+    ],
+)
+def test_when_strays_may_follow(status: int, headers: dict[str, str], may_follow: bool) -> None:
+    response = httpx.Response(status, headers=headers, extensions={"network_stream": object()})
+    assert _seam.strays_may_follow(response) == may_follow
+    assert not _seam.strays_may_follow(httpx.Response(status, headers=headers))  # of no network
+
+
+def test_strays_that_h11_knows_of() -> None:
+    for data, may_follow in ((b"", False), (b"HTTP/1.1 204", True)):
+        response = httpx.Response(204, extensions={"network_stream": object()})
+        node: Any = response
+        for name in ("stream", "_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
+            setattr(node, name, SimpleNamespace())
+            node = getattr(node, name)
+        node.trailing_data = (data, False)
+        assert _seam.strays_may_follow(response) == may_follow
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (httpx.ReadError(""), "no answer from api.shipengine.com (ReadError)"),
+        (httpx.ReadError("lost: "), "no answer from api.shipengine.com (ReadError: lost)"),
+        (httpx.ReadError("XX"), "no answer from api.shipengine.com (ReadError: XX)"),
+        (httpx.ReadError("x" * 400), f"no answer from api.shipengine.com (ReadError: {'x' * 288}…)"),
+        (httpx.LocalProtocolError("no"), "the request cannot be sent as it is (LocalProtocolError: no)"),
+    ],
+    ids=range(5),
+)
+def test_what_is_said_of_a_failure(failure: Exception, said: str, caller: Caller) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise failure
+
+    assert str(caller.call(api_key=KEY, transport=httpx.MockTransport(fail))) == said
+
+
+def test_what_is_no_failure_of_the_network_is_the_transports_own(caller: Caller) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise mistake
+
+    mistake = RuntimeError("a mistake")
+    assert caller.call(api_key=KEY, transport=httpx.MockTransport(fail)) is mistake
+
+
+def test_an_answer_without_a_body_is_whole(fake: FakeShipEngine, caller: Caller) -> None:
+    fake.script(Answer.of(500))
+    ended = caller.ask(fake)
+    assert isinstance(ended, ServerError)
+    assert (ended.body, ended.body_truncated) == (b"", False)
+
+
+@pytest.mark.parametrize(("length", "is_cut"), [(1_000_000, False), (1_000_001, True)])
+def test_a_body_of_just_what_is_kept(length: int, is_cut: bool, fake: FakeShipEngine, caller: Caller) -> None:
+    fake.script(of(500, b"x" * length))
+    ended = caller.ask(fake)
+    assert isinstance(ended, ServerError)
+    assert (len(ended.body), ended.body_truncated) == (1_000_000, is_cut)
 
 
 def test_key_at_the_edge_of_what_is_kept(caller: Caller) -> None:

@@ -144,6 +144,27 @@ def test_what_is_said_of_a_setting(caller: Caller, wrong: dict[str, Any], said: 
     assert str(caught.value) == said
 
 
+def test_the_settings_if_nothing_is_said(caller: Caller) -> None:
+    settings = make(caller, api_key=KEY)._settings
+    assert settings.timeout == httpx.Timeout(30.0)
+    assert (settings.deadline, settings.max_retries, settings.max_wait, settings.max_connections) == (
+        60.0,
+        3,
+        90.0,
+        100,
+    )
+    assert (settings.requests_per_minute, settings.on_behalf_of, settings.transport) == (None, None, None)
+    assert settings.base_url == "https://api.shipengine.com"
+    assert make(caller, api_key=KEY, max_wait=0)._settings.max_wait == 0.0
+
+
+def test_an_address_of_the_environment_is_named(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHIPENGINE_BASE_URL", "host")
+    with pytest.raises(InvalidArgumentError) as caught:
+        make(caller, api_key=KEY)
+    assert str(caught.value) == "SHIPENGINE_BASE_URL must be a whole URL such as https://api.shipengine.com"
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from typing import Any
 
 import pytest
 
@@ -142,22 +143,23 @@ def test_a_target_is_taken_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "data"),
+    ("given", "data"),
     [
-        (Answer.of(204), b"HTTP/1.1 204 No Content\r\n\r\n"),
-        (Answer.of(200), b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
-        (Answer.of(204, "x"), b"HTTP/1.1 204 No Content\r\nContent-Length: 1\r\n\r\nx"),
-        (Answer.of(299, "é"), "HTTP/1.1 299 Unknown\r\nContent-Length: 2\r\n\r\né".encode()),
-        (Answer.of(200, b"\xff", {"A": "é"}), b"HTTP/1.1 200 OK\r\nA: \xe9\r\nContent-Length: 1\r\n\r\n\xff"),
-        (Answer.of(200, "x", {"Content-Length": "9"}), b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"),
-        (Answer.of(200, "x", {"Transfer-Encoding": "a"}), b"HTTP/1.1 200 OK\r\nTransfer-Encoding: a\r\n\r\nx"),
+        ((204,), b"HTTP/1.1 204 No Content\r\n\r\n"),
+        ((200,), b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+        ((204, "x"), b"HTTP/1.1 204 No Content\r\nContent-Length: 1\r\n\r\nx"),
+        ((299, "é"), "HTTP/1.1 299 Unknown\r\nContent-Length: 2\r\n\r\né".encode()),
+        ((200, b"\xff", {"A": "é"}), b"HTTP/1.1 200 OK\r\nA: \xe9\r\nContent-Length: 1\r\n\r\n\xff"),
+        ((200, "x", {"Content-Length": "9"}), b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"),
+        ((200, "x", {"Transfer-Encoding": "a"}), b"HTTP/1.1 200 OK\r\nTransfer-Encoding: a\r\n\r\nx"),
         (
-            Answer.of(200, [1], {"content-type": "a"}),
+            (200, [1], {"content-type": "a"}),
             b"HTTP/1.1 200 OK\r\ncontent-type: a\r\nContent-Length: 9\r\n\r\n[\r\n  1\r\n]",
         ),
     ],
 )
-def test_the_bytes_of_an_answer(answer: Answer, data: bytes) -> None:
+def test_the_bytes_of_an_answer(given: tuple[Any, ...], data: bytes) -> None:
+    answer = Answer.of(*given)
     assert answer.data == data
     assert (answer.then, answer.delay, answer.drip) == ("keep", 0.0, b"")
     assert answer.head == data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
@@ -204,6 +206,10 @@ def test_fixed_windows_follow_one_another() -> None:
         (True, told(2, 0, 1)),
         (False, told(2, 0, 1, Retry_After="1")),
     ]
+
+
+def test_a_fixed_window_ends_when_it_ends_whenever_the_first_call_came() -> None:
+    assert counted(RateLimit(2, 6.0), 1.0, 8.0) == [(True, told(2, 1, 6)), (True, told(2, 1, 5))]
 
 
 def test_a_sliding_window_holds_in_any_span() -> None:

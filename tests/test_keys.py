@@ -286,6 +286,12 @@ def test_a_fetch_has_a_deadline(fake: FakeShipEngine, receiver: Open) -> None:
     assert time.monotonic() - began < 3
 
 
+@pytest.mark.parametrize(("deadline", "of_a_fetch"), [(60.0, 10.0), (3.0, 3.0)])
+def test_a_fetch_takes_no_longer_than_whoever_delivers_waits(deadline: float, of_a_fetch: float) -> None:
+    for kind in (TrackingClient, AsyncTrackingClient):
+        assert kind("TEST_key", deadline=deadline)._keys._settings.deadline == of_a_fetch
+
+
 def test_a_closed_client(fake: FakeShipEngine, receiver: Open) -> None:
     own = receiver(fake)
     known = fake.sign(BODY, now())

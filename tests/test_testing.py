@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from functools import partial
 
@@ -150,6 +151,7 @@ def test_the_end_leaves_nothing(raw: httpx.Client) -> None:
         with httpx.Client(base_url=fake.url) as client:
             client.post(PATH)
             assert threading.active_count() > before
+            assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
     fake.end()
     deadline = time.monotonic() + 5  # a thread that has closed its connection may be about to end
     while threading.active_count() > before and time.monotonic() < deadline:
@@ -157,6 +159,39 @@ def test_the_end_leaves_nothing(raw: httpx.Client) -> None:
     assert threading.active_count() == before
     with pytest.raises(httpx.ConnectError):
         httpx.post(fake.url + PATH)
+
+
+def test_what_it_is_if_nothing_is_said() -> None:
+    fake = FakeShipEngine()
+    assert (fake.api_key, fake.journey) == ("TEST_of_the_fake_server", ("IT", "DE"))
+    fake.end()
+
+
+def test_weather_that_is_slow_delays_and_no_other(fake: FakeShipEngine) -> None:
+    key = {"API-Key": fake.api_key}
+    for share, least, most in ((1.0, 0.3, 5), (0.0, 0, 0.3)):
+        with FakeShipEngine(weather=Weather({"slow": share}, delay=0.3)) as slow:
+            answer = httpx.post(slow.url + PATH, params=PACKAGE, headers=key)
+            assert answer.status_code == 204
+            assert least <= answer.elapsed.total_seconds() < most
+            assert str(uuid.UUID(answer.headers["x-shipengine-requestid"])) == answer.headers["x-shipengine-requestid"]
+    answer = httpx.post(fake.url + PATH, params=PACKAGE, headers=key)
+    assert answer.elapsed.total_seconds() < 0.3
+
+
+def test_what_it_drips(fake: FakeShipEngine, raw: httpx.Client) -> None:
+    fake.script(Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", drip=b"abc", pace=0.05))
+    began = time.monotonic()
+    assert raw.post(PATH, params=PACKAGE).content == b"abc"
+    assert 0.1 <= time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("length", ["two", "-1", "1.5"])
+def test_a_length_that_is_none_is_no_body(fake: FakeShipEngine, length: str) -> None:
+    with socket.create_connection(("127.0.0.1", int(fake.url.rpartition(":")[2])), timeout=5) as connection:
+        connection.sendall(f"POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 401 ")
+    assert fake.requests[0].body == b""
 
 
 def test_it_may_end_before_it_has_begun() -> None:
