@@ -77,6 +77,12 @@ REFUSALS: list[tuple[dict[str, str], str, list[str], dict[str, str]]] = [
         {"error_type": "validation", "error_code": "field_value_required", "message": "A carrier is required."},
     ),
     (
+        {"query": "tracking_number=1Z&carrier_code=&carrier_id=se-28529731"},
+        "HTTP/1.1 400 Bad Request",
+        [],
+        {"error_type": "validation", "error_code": "field_value_required", "message": "A carrier is required."},
+    ),
+    (
         {"query": "tracking_number=1Z&carrier_id=ups"},
         "HTTP/1.1 400 Bad Request",
         [],
