@@ -335,6 +335,7 @@ def test_one_call_is_one_request(caller: Caller, fake: FakeShipEngine) -> None:
     assert request.body == b""
     assert request.headers["API-Key"] == fake.api_key
     assert request.headers["Accept"] == "application/json"
+    assert request.headers["Accept-Encoding"] == "identity"
     assert request.headers["On-Behalf-Of"] == "se-123456"
     assert request.headers["User-Agent"].startswith(f"shipengine-tracking/{shipengine_tracking.__version__} ")
     assert "Cookie" not in request.headers
