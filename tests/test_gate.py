@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from math import inf
 
+import httpx
 import pytest
+from attrs import evolve
 
-from shipengine_tracking import APIConnectionError, APIError, APITimeoutError, RateLimitError
+from shipengine_tracking import APIConnectionError, APIError, APITimeoutError, RateLimitError, TrackingClient
 from shipengine_tracking._gate import LONGEST_CLOSURE, Gate, Waiter
+from shipengine_tracking.gates import TaskGate, ThreadGate
+from shipengine_tracking.retry import Call, Run
 
 
 def waiter(patience: float = 90.0, slot_patience: float = 30.0) -> Waiter:
@@ -525,3 +529,24 @@ def test_a_closure_wakes_only_whom_it_concerns() -> None:
         gate.enter(one, 0.0)
     gate.leave(flight, 20.0, limited(50.0))
     assert [one.event.is_set() for one in line] == [True, False, True]
+
+
+# --- its shells -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [ThreadGate, TaskGate])
+def test_what_a_shell_makes_of_the_settings(kind: type[ThreadGate] | type[TaskGate]) -> None:
+    options = {"max_connections": 7, "requests_per_minute": 3, "max_wait": 5.0, "timeout": httpx.Timeout(9, pool=2)}
+    with TrackingClient("TEST_key", **options) as client:  # type: ignore[arg-type]
+        settings = client._settings
+    gate = kind(settings, lambda: None)
+    assert (gate.state.max_in_flight, gate.state.per_minute, gate.state.minute) == (7, 3, 60.0)
+
+    call = Call(print, {}, waited=1.5, sent=True)
+    waiter = gate.waiter(call)
+    assert call.sent is False
+    assert (waiter.patience, waiter.slot_patience, waiter.is_of_run) == (3.5, 2, False)
+    waiter = kind(evolve(settings, timeout=httpx.Timeout(None)), lambda: None).waiter(
+        Call(print, {}, Run(threading.Event()), waited=1.5)
+    )
+    assert (waiter.patience, waiter.slot_patience, waiter.is_of_run) == (5.0, inf, True)
