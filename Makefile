@@ -8,6 +8,8 @@ export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
 # Where bytecode is not kept, every start of the tests compiles them and their tools anew.
 export PYTHONDONTWRITEBYTECODE :=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# One more than there are processors: many a test waits.
+WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow fuzz soak bench mutate coverage check lint types arrows generate generate-check spec-check spec-lint spec-diff docs lock release-check clean
@@ -19,7 +21,7 @@ demo: .venv/installed ## start tracking a package: against the built-in fake ser
 	@$(BIN)/python scripts/demo.py
 
 test: .venv/developed ## run the tests
-	@$(BIN)/python -m pytest -m 'not slow' --numprocesses auto --dist loadgroup
+	@$(BIN)/python -m pytest -m 'not slow' --numprocesses $(WORKERS) --dist loadgroup
 
 test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a browser, wheels, 10,000 random cases
 	@$(BIN)/python -m pytest -m 'slow or hypothesis' --hypothesis-profile=slow

@@ -689,7 +689,7 @@ def test_a_429_that_announces_nothing_is_backed_off_from(monkeypatch: pytest.Mon
     assert virtual.run(main(), monkeypatch) < 8 * 300 / 2
 
 
-@pytest.mark.parametrize("headers", [True, False])
+@pytest.mark.parametrize("headers", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_run_far_longer_than_any_patience(monkeypatch: pytest.MonkeyPatch, headers: bool) -> None:
     """1,000 packages, 20 a minute: 49 minutes, in virtual time."""
     limit = RateLimit(20, 60.0, headers=headers)

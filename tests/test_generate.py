@@ -189,6 +189,7 @@ def slow_ruff(own_tools: Path) -> Iterator[Path]:
     free.touch()
 
 
+@pytest.mark.slow
 def test_the_committed_tree_is_what_the_spec_says(fresh: Path) -> None:
     assert seen(ROOT / "generated") == seen(fresh)
     assert (fresh.parent / PACKAGE / "py.typed").exists()
@@ -378,6 +379,7 @@ def test_a_bad_spec_leaves_everything_as_it_was(house: House, old: str, new: str
     assert seen(house.root) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [None, "#!/bin/sh\necho ruff 0.1.0\n"], ids=["missing", "another version"])
 def test_the_pinned_ruff_or_none(house: House, own_tools: Path, script: str | None) -> None:
     if script:

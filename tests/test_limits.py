@@ -64,14 +64,14 @@ def test_with_the_headers(monkeypatch: pytest.MonkeyPatch, workers: int, sliding
 
 
 @pytest.mark.parametrize("workers", [pytest.param(8, marks=SLOW), 40, pytest.param(100, marks=SLOW)])
-@pytest.mark.parametrize("sliding", [False, True], ids=["fixed", "sliding"])
+@pytest.mark.parametrize("sliding", [pytest.param(False, marks=SLOW), True], ids=["fixed", "sliding"])
 def test_without_the_headers(monkeypatch: pytest.MonkeyPatch, workers: int, sliding: bool) -> None:
     took, _ = virtual.run(thousand(RateLimit(200, 6.0, sliding, headers=False), workers, 0.02), monkeypatch)
     assert took <= IDEAL * 1.15
 
 
 @pytest.mark.parametrize("workers", [pytest.param(8, marks=SLOW), 40, pytest.param(100, marks=SLOW)])
-@pytest.mark.parametrize("sliding", [False, True], ids=["fixed", "sliding"])
+@pytest.mark.parametrize("sliding", [pytest.param(False, marks=SLOW), True], ids=["fixed", "sliding"])
 def test_paced_beforehand(monkeypatch: pytest.MonkeyPatch, workers: int, sliding: bool) -> None:
     monkeypatch.setattr("shipengine_tracking.gates.MINUTE", 6.0)
     limit = RateLimit(200, 6.0, sliding, headers=False)
@@ -80,7 +80,7 @@ def test_paced_beforehand(monkeypatch: pytest.MonkeyPatch, workers: int, sliding
     assert refused == 0
 
 
-@pytest.mark.parametrize("sliding", [False, True], ids=["fixed", "sliding"])
+@pytest.mark.parametrize("sliding", [False, pytest.param(True, marks=SLOW)], ids=["fixed", "sliding"])
 def test_answers_that_come_late_bring_no_old_window_back(monkeypatch: pytest.MonkeyPatch, sliding: bool) -> None:
     took, refused = virtual.run(thousand(RateLimit(200, 60.0, sliding), 40, 0.02, slow=2.0), monkeypatch)
     assert took <= 240 * 1.10

@@ -75,7 +75,7 @@ class FakeShipEngine:
         self._postman = Postman(self._signer, webhook_pause)
         self._server = _Server(("127.0.0.1", port), self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
 
     def script(self, *answers: Answer) -> None:
         """Give these answers to the next requests, one each and in their order, instead of its own."""
