@@ -8,6 +8,8 @@ export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
 # Where bytecode is not kept, every start of the tests compiles them and their tools anew.
 export PYTHONDONTWRITEBYTECODE :=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# What mutmut works on beside overlay/: copies, for hatchling follows links, and takes what it finds there to be packed.
+MUTATED := tests spec scripts README.md pyproject.toml
 # One more than there are processors: many a test waits.
 WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
@@ -36,8 +38,8 @@ bench: .venv/developed build/bench-venv/installed ## compare the speed with othe
 	@$(BIN)/python scripts/benchmark.py
 
 mutate: .venv/developed ## break the overlay in each place and see whether a test notices: hours, less when repeated
-	@mkdir -p build/mutate && cd build/mutate && ln -sfn ../../overlay src && \
-		ln -sf ../../tests ../../spec ../../scripts ../../README.md ../../pyproject.toml . && \
+	@mkdir -p build/mutate && cd build/mutate && rm -rf src $(MUTATED) && cp -Rp ../../overlay src && \
+		cp -Rp $(addprefix ../../,$(MUTATED)) . && \
 		mutmut run --max-children 4 $(MUTANTS) && mutmut results && mutmut export-cicd-stats && \
 		python scripts/mutation_score.py mutants/mutmut-cicd-stats.json
 

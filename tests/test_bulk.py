@@ -468,7 +468,10 @@ def test_a_stream_that_nobody_reads(fake: FakeShipEngine) -> None:
             async for outcome in client.start_many(packages(1000)):
                 assert outcome.ok
                 break
-            await asyncio.sleep(0.05)
+            for _ in range(100):
+                await asyncio.sleep(0.05)
+                if len(asyncio.all_tasks()) == 1:
+                    break
             assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(run())

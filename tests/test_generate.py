@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import spec
+import trees
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("generated/shipengine_tracking_generated")
@@ -168,7 +169,8 @@ def own_tools(house: House) -> Iterator[Path]:
         [house.python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
-    Path(library, "developed.pth").write_text(sysconfig.get_path("purelib"))
+    # With what is installed there for each start of Python, such as coverage's.
+    Path(library, "developed.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
     yield bin_
     wait_for(lambda: not processes_of(house.root.parent))
 
@@ -488,3 +490,17 @@ def test_a_run_stopped_at_its_end_fails_with_the_old_tree_or_succeeds(
     assert signalled(house, fresh, signal.SIGTERM, moment)[0] == code
     assert seen(house.root / "generated") == left
     assert not (house.root / "build").exists()
+
+
+def test_what_is_in_the_way_is_deleted_or_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, link, folder = tmp_path / "file", tmp_path / "link", tmp_path / "folder"
+    file.touch()
+    link.symlink_to(file)
+    folder.mkdir()
+    for path in (link, file):
+        trees.remove(path)
+    assert list(tmp_path.iterdir()) == [folder]
+    monkeypatch.setattr("trees.shutil.rmtree", lambda *_, **__: None)
+    monkeypatch.setattr("trees.time.sleep", lambda _: None)
+    with pytest.raises(OSError, match=r"folder cannot be deleted$"):
+        trees.remove(folder)

@@ -502,6 +502,21 @@ def test_what_a_call_has_waited_is_gone_from_its_patience_at_the_gate(fake: Fake
         assert gate.waiter(retry.Call(print, {}, retry.Run(threading.Event()), waited=60.0)).patience == 90.0
 
 
+CREWS = [soak.with_threads, soak.with_tasks, soak.with_start_many, soak.with_start_many_async]
+
+
+@pytest.mark.parametrize("crew", CREWS)
+def test_the_soaks_crews(crew: Callable[..., soak.Run], fake: FakeShipEngine) -> None:
+    fake.script(Answer.of(400))
+    run = soak.timed(crew, 20, 4, fake, max_retries=0)
+    assert run.ended == {"success": 19, "InvalidRequestError": 1}
+    assert (run.attempts, len(run.succeeded), len(fake.subscriptions)) == (20, 19, 19)
+    ratio, refused = soak.against_a_limit(crew, RateLimit(200, 6.0), 4, calls=20)
+    assert 0 < ratio < 0.5
+    assert refused == 0
+    assert soak.memory() > 1
+
+
 def test_the_pauses_of_a_client_are_random(fake: FakeShipEngine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "shipengine_tracking")
     fake.script(*[Answer.of(503)] * 6)

@@ -28,5 +28,5 @@ def _after_fork() -> None:
         holder.begin_anew()
 
 
-if hasattr(os, "register_at_fork"):  # where there is none, such as on Windows, there are no forks
-    os.register_at_fork(after_in_child=_after_fork)
+# Where there is none, such as on Windows, there are no forks.
+getattr(os, "register_at_fork", dict)(after_in_child=_after_fork)
