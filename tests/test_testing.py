@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from functools import partial
+from http import HTTPStatus
 
 import httpx
 import pytest
@@ -223,7 +224,7 @@ def test_a_target_that_is_no_url() -> None:
 
 NO_REQUESTS = [
     ("POST / WHAT/1", "400 Bad Request", "Bad request version ('WHAT/1')"),
-    (f"POST /?{'1' * 66_000} HTTP/1.1", "414 Request-URI Too Long", "This is no request."),
+    (f"POST /?{'1' * 66_000} HTTP/1.1", f"414 {HTTPStatus(414).phrase}", "This is no request."),
     ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked", "411 Length Required", "Send a Content-Length."),
     ("POST / HTTP/1.1" + "\r\na: b" * 101, "431 Request Header Fields Too Large", "Too many headers"),
 ]

@@ -531,10 +531,10 @@ def test_an_odd_date_that_is_nested_deeply(depth: int) -> None:
 
 
 def test_a_body_that_is_nested_more_deeply_than_python_reads() -> None:
-    for text in ("[" * 100_000, json.dumps(event(events=[{"occurred_at": 0}])).replace("0", "[" * 960 + "]" * 960)):
-        with pytest.raises(InvalidPayloadError) as caught:
-            parse(text)
-        assert (str(caught.value), caught.value.body) == ("the body is nested too deeply", text.encode())
+    text = "[" * 100_000
+    with pytest.raises(InvalidPayloadError) as caught:
+        parse(text)
+    assert (str(caught.value), caught.value.body) == ("the body is nested too deeply", text.encode())
 
 
 def test_a_number_may_be_written_in_other_ways() -> None:
