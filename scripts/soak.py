@@ -84,13 +84,13 @@ def with_tasks(calls: int, workers: int, **settings: Any) -> Run:
             except ShipEngineError as error:
                 run.note(number, error)
 
-    async def main() -> None:
+    async def main() -> Run:
         async with AsyncTrackingClient(**settings) as client:
             await asyncio.gather(*(work(client) for _ in range(workers)))
         assert len(asyncio.all_tasks()) == 1, "a task remains"
+        return run
 
-    asyncio.run(main())
-    return run
+    return asyncio.run(main())
 
 
 def with_start_many(calls: int, workers: int, **settings: Any) -> Run:
@@ -108,13 +108,13 @@ def with_start_many_async(calls: int, workers: int, **settings: Any) -> Run:
     run = Run()
     packages = (Package(tracking_number=f"{number:08}", carrier_code="ups") for number in range(calls))
 
-    async def main() -> None:
+    async def main() -> Run:
         async with AsyncTrackingClient(**settings) as client:
             async for outcome in client.start_many(packages, concurrency=workers):
                 run.note(outcome.package.tracking_number, outcome.error)
+        return run
 
-    asyncio.run(main())
-    return run
+    return asyncio.run(main())
 
 
 def timed(crew: Callable[..., Run], calls: int, workers: int, fake: FakeShipEngine, **settings: Any) -> Run:
