@@ -28,7 +28,7 @@ test: .venv/developed ## run the tests
 test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a browser, wheels, 10,000 random cases
 	@$(BIN)/python -m pytest -m 'slow or hypothesis' --hypothesis-profile=slow
 
-fuzz: .venv/developed ## hold the contract in 200,000 random cases, others each time: some ten minutes
+fuzz: .venv/developed ## hold the contract in 200,000 random cases, others each time: a quarter of an hour or more
 	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --numprocesses=auto
 
 soak: .venv/developed ## many calls through bad weather and rate limits: some minutes
