@@ -643,7 +643,7 @@ def test_a_run_that_cannot_begin(fake: FakeShipEngine) -> None:
             next(client.start_many(Broken()))
         assert not client._connections._runs
     stream = AsyncTrackingClient(fake.api_key, base_url=fake.url).start_many(packages(1))
-    with pytest.raises(ClientStateError, match="^this client runs under asyncio only$"):
+    with pytest.raises(ClientStateError, match=r"^this client runs under asyncio only$"):
         stream.asend(None).send(None)
 
 

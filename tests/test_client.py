@@ -522,7 +522,7 @@ def test_an_async_client_in_a_second_loop(fake: FakeShipEngine) -> None:
     client = AsyncTrackingClient(fake.api_key, base_url=fake.url)
     asyncio.run(client.start(**PACKAGE))
     for again in (client.start(**PACKAGE), client.aclose()):
-        with pytest.raises(ClientStateError, match="^this client belongs to another event loop: make one in each loop$"):
+        with pytest.raises(ClientStateError, match=r"^this client belongs to another event loop: make one in"):
             asyncio.run(again)
     assert len(fake.requests) == 1
 
