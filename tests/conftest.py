@@ -45,7 +45,11 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, authorities: str) -> None:
+def _no_settings_of_this_machine(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, authorities: str
+) -> None:
+    if request.node.get_closest_marker("network"):
+        return
     for name in list(os.environ):
         if name.startswith("SHIPENGINE_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)

@@ -92,6 +92,8 @@ def test_all_that_is_left_to_do_is_said_at_once(house: Path, capsys: pytest.Capt
 
 
 @pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.timeout(600)
 def test_a_release(house: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     really, asked = release_check._run, list[str]()
 

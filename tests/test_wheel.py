@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 from shipengine_tracking import __version__
 from shipengine_tracking.testing import FakeShipEngine
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parent.parent
 USE = """
