@@ -10,8 +10,9 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -445,38 +446,38 @@ def test_a_fetch_that_ends_with_its_event_loop_is_the_next_ones_to_make(fake: Fa
     asyncio.run(client.aclose())
 
 
-def test_another_process_does_not_wait_for_this_ones_fetch(fake: FakeShipEngine) -> None:
-    """What a fork amid a fetch does, in this process."""
+@contextmanager
+def amid_a_fetch(fake: FakeShipEngine) -> Iterator[tuple[Callable[[], TrackingEvent], threading.Thread]]:
+    """Yield a way to verify a delivery, and a thread that does so and waits for the keys."""
     fake.script(Answer.of(200, fake._signer.jwks(), delay=1.0))
     headers = fake.sign(BODY, now())
     with TrackingClient(fake.api_key, base_url=fake.url) as client:
-        verify = client.webhook_verifier().verify
-        first = threading.Thread(target=verify, args=(headers, BODY))
+        verify = partial(client.webhook_verifier().verify, headers, BODY)
+        first = threading.Thread(target=verify)
         first.start()
         while fetches(fake) == 0:
             time.sleep(0.01)
-        _forks._after_fork()
-        assert verify(headers, BODY)
-        assert first.is_alive()
+        yield verify, first
         first.join()
+
+
+def test_another_process_does_not_wait_for_this_ones_fetch(fake: FakeShipEngine) -> None:
+    """What a fork amid a fetch does, in this process."""
+    with amid_a_fetch(fake) as (verify, first):
+        _forks._after_fork()
+        assert verify()
+        assert first.is_alive()
     assert fetches(fake) == 2
 
 
 def test_a_fork_amid_a_fetch(fake: FakeShipEngine) -> None:
-    fake.script(Answer.of(200, fake._signer.jwks(), delay=1.0))
-    headers = fake.sign(BODY, now())
-    with TrackingClient(fake.api_key, base_url=fake.url) as client:
-        verify = client.webhook_verifier().verify
-        first = threading.Thread(target=verify, args=(headers, BODY))
-        first.start()
-        while fetches(fake) == 0:
-            time.sleep(0.01)
+    with amid_a_fetch(fake) as (verify, first):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of forking amid threads, which is what is tested
             child = os.fork()
         if child == 0:
             try:
-                os._exit(0 if verify(headers, BODY) else 1)
+                os._exit(0 if verify() else 1)
             finally:
                 os._exit(2)
         first.join()
