@@ -36,8 +36,8 @@ def main() -> int:
     try:
         packages = _build()
         _run("twine", "check", "--strict", *packages)
-        os.environ["RELEASE"] = str(BUILT)  # what is tested is what goes out
-        _run(sys.executable, "-m", "pytest", "-m", "slow", "tests/test_wheel.py")
+        # What is tested is what goes out.
+        _run(sys.executable, "-m", "pytest", "-m", "slow", "tests/test_wheel.py", RELEASE=str(BUILT))
         _list_parts(next(path for path in packages if path.suffix == ".whl"))
     except subprocess.CalledProcessError as error:
         print(f"To do: mend what is said above. It was: {' '.join(map(str, error.cmd))}", file=sys.stderr)
@@ -108,9 +108,9 @@ def _list_parts(wheel: Path) -> None:
     print(f"{SBOM.relative_to(ROOT)}:", ", ".join(" ".join(part) for part in parts(SBOM.read_text()).items()))
 
 
-def _run(*command: str | Path) -> None:
+def _run(*command: str | Path, **environment: str) -> None:
     print(f"== {Path(command[0]).name} {' '.join(map(str, command[1:]))}", flush=True)
-    subprocess.run(command, cwd=ROOT, check=True)
+    subprocess.run(command, cwd=ROOT, check=True, env=os.environ | environment)
 
 
 def _output(*command: str) -> str:

@@ -17,7 +17,7 @@ import pytest
 import shipengine_tracking
 from conftest import PACKAGE, Caller, plain
 from shipengine_tracking import AsyncTrackingClient, ClientStateError, InvalidArgumentError, TrackingClient
-from shipengine_tracking._key import ApiKey
+from shipengine_tracking._api_key import ApiKey
 from shipengine_tracking._quick import QuickClient
 from shipengine_tracking.testing import Answer, FakeShipEngine, Subscription
 

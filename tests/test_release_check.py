@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -97,15 +96,14 @@ def test_all_that_is_left_to_do_is_said_at_once(house: Path, capsys: pytest.Capt
 def test_a_release(house: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     really, asked = release_check._run, list[str]()
 
-    def run(*command: str | Path) -> None:
+    def run(*command: str | Path, **environment: str) -> None:
         asked.append(" ".join(map(str, command[1:])))
-        if "pytest" in command:
-            assert os.environ["RELEASE"] == str(house / "build" / "release")
-        if "pytest" not in command:  # the tests of the wheel need the whole house, and run by themselves
-            really(*command)
+        if "pytest" in command:  # the tests of the wheel need the whole house, and run by themselves
+            assert environment == {"RELEASE": str(house / "build" / "release")}
+        else:
+            really(*command, **environment)
 
     monkeypatch.setattr(release_check, "_run", run)
-    monkeypatch.setenv("RELEASE", "")  # so that it is put back
     assert release_check.main() == 0
     assert "-m pytest -m slow tests/test_wheel.py" in asked
     assert capsys.readouterr().out.endswith(f"Ready: git tag v{__version__}, then upload what is in build/release/.\n")
@@ -118,7 +116,7 @@ def test_a_release(house: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 @pytest.mark.usefixtures("house")
 def test_a_check_that_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def run(*command: str | Path) -> None:
+    def run(*command: str | Path, **environment: str) -> None:
         raise subprocess.CalledProcessError(1, command)
 
     monkeypatch.setattr(release_check, "_run", run)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 from attrs import frozen
 
-from ._key import ApiKey
+from ._api_key import ApiKey
 from .exceptions import InvalidArgumentError
 
 PRODUCTION = "https://api.shipengine.com"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from shipengine_tracking._key import ApiKey
+from shipengine_tracking._api_key import ApiKey
 
 KEY = 'TEST_a"b\\c/d'
 
