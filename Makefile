@@ -40,12 +40,11 @@ bench: .venv/developed build/bench-venv/installed ## compare the speed with othe
 mutate: .venv/developed ## break the overlay in each place and see whether a test notices: hours, less when repeated
 	@mkdir -p build/mutate && cd build/mutate && rm -rf src $(MUTATED) && cp -Rp ../../overlay src && \
 		cp -Rp $(addprefix ../../,$(MUTATED)) . && \
-		mutmut run --max-children 4 $(MUTANTS) && mutmut results && mutmut export-cicd-stats && \
-		python scripts/mutation_score.py mutants/mutmut-cicd-stats.json
+		mutmut run --max-children 4 $(MUTANTS) && mutmut results && python scripts/mutation_score.py mutants
 
 coverage: .venv/developed ## fail if the tests, slow ones too, miss a line or a branch of the overlay or the scripts
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@coverage run -m pytest -n 2
+	@coverage run -m pytest --numprocesses 2 --dist loadgroup
 	@coverage combine --quiet
 	@coverage report
 

@@ -36,6 +36,12 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return plain(val if isinstance(val, str) else repr(val)) if isinstance(val, str | bytes) else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "\\" in item.nodeid:  # mutmut would take every mutant of what it tests for killed
+            raise pytest.UsageError(f"no test can be named by this id, make it plain(): {item.nodeid}")
+
+
 @pytest.fixture(scope="session")
 def authorities(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A file of one authority: to load all that httpx trusts takes 15 ms for each client of a test."""

@@ -1,4 +1,4 @@
-"""The verdict on the mutants, by mutmut's figures."""
+"""The verdict on the mutants, by mutmut's notes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,33 @@ import mutation_score
 
 
 @pytest.mark.parametrize(
-    ("changes", "verdict", "said"),
+    ("more", "verdict", "said"),
     [
-        ({}, 0, "95 of 100 mutants killed (95.0%), 5 survived, 0 not tried"),
-        ({"killed": 84, "no_tests": 2}, 1, "94 of 100 mutants killed (94.0%), 6 survived, 0 not tried"),
-        ({"total": 101}, 1, "95 of 101 mutants killed (94.1%), 5 survived, 1 not tried"),
-        ({"total": 1001, "killed": 985}, 1, "995 of 1001 mutants killed (99.4%), 5 survived, 1 not tried"),
+        ([], 0, "95 of 100 mutants killed (95.0%), 10 of them by running out of time; 5 survived, 0 not tried"),
+        ([33], 1, "95 of 101 mutants killed (94.1%), 10 of them by running out of time; 6 survived, 0 not tried"),
+        ([None], 1, "95 of 101 mutants killed (94.1%), 10 of them by running out of time; 5 survived, 1 not tried"),
+        (
+            [1] * 100 + [255],
+            1,
+            "195 of 201 mutants killed (97.0%), 10 of them by running out of time; 5 survived, 1 not tried",
+        ),
     ],
 )
 def test_the_verdict(
-    changes: dict[str, int],
+    more: list[int | None],
     verdict: int,
     said: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    figures = {"total": 100, "killed": 85, "timeout": 10, "survived": 3, "no_tests": 1, "suspicious": 1, "skipped": 0}
-    (tmp_path / "stats.json").write_text(json.dumps(figures | changes))
-    monkeypatch.setattr(sys, "argv", ["script", str(tmp_path / "stats.json")])
+    (tmp_path / "testing").mkdir()
+    for name, codes in (
+        ("a.py", [1] * 84 + [3, 36, -24, 24, 152]),
+        ("testing/b.py", [36] * 6 + [0, 0, 0, 5, 33, *more]),
+    ):
+        notes = {"exit_code_by_key": {f"x_{number}": code for number, code in enumerate(codes)}}
+        (tmp_path / f"{name}.meta").write_text(json.dumps(notes))
+    monkeypatch.setattr(sys, "argv", ["script", str(tmp_path)])
     assert mutation_score.main() == verdict
     assert capsys.readouterr().out == f"{said}\n"

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from random import Random
 import httpx
 import pytest
 
+import test_wheel
 from shipengine_tracking import exceptions
 from shipengine_tracking.testing import FakeShipEngine, Weather
 
@@ -144,6 +146,12 @@ def test_files_are_found() -> None:
     assert files_named("`a.md` `b/c` [d](d.yaml) `text/…` `/jwks` `make test`\ne/    what\n`build/f`") == {
         "a.md", "b/c", "d.yaml", "e/",
     }  # fmt: skip
+
+
+def test_lists_of_tests_name_what_is_there() -> None:
+    mutmut = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]
+    named = mutmut["pytest_add_cli_args_test_selection"] + [f"tests/test_{name}.py" for name in test_wheel.SUITE]
+    assert [name for name in named if not (ROOT / name).is_file()] == []
 
 
 def test_contributing_fits_a_screen() -> None:

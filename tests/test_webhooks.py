@@ -472,7 +472,7 @@ NO_UPDATES: list[tuple[object, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("document", "words"), NO_UPDATES, ids=[words for _, words in NO_UPDATES])
+@pytest.mark.parametrize(("document", "words"), NO_UPDATES, ids=[plain(words) for _, words in NO_UPDATES])
 def test_signed_but_no_update(document: object, words: str) -> None:
     body = json.dumps(document).encode()
     error = refusal(signed(body), body)

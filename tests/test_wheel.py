@@ -39,7 +39,7 @@ with TrackingClient("another key", base_url=sys.argv[1]) as client:
 """
 # All that leans on what is installed, and needs no script and no tool of the checkout.
 SUITE = [
-    *["answers", "client", "command", "exceptions", "fake_answers", "gate", "key", "keys", "reading", "retry"],
+    *["answers", "api_key", "client", "command", "exceptions", "fake_answers", "gate", "keys", "reading", "retry"],
     *["testing", "webhooks"],
 ]
 SUITE_NEEDS = ["hypothesis", "pytest", "pytest-timeout", "ruamel-yaml", "starlette", "trustme", "werkzeug"]
