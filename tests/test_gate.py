@@ -385,6 +385,48 @@ def test_waiting_for_a_connection_honours_the_pool_timeout() -> None:
     assert gate.enter(waiter(slot_patience=inf), 0.0) > 0
 
 
+@pytest.mark.parametrize(("patience", "slot_patience"), [(1.0, 30.0), (90.0, 1.0)])
+def test_who_is_behind_another_waits_for_a_connection_too(patience: float, slot_patience: float) -> None:
+    """The place is free and the first in the queue woken, but it has not come yet."""
+    gate = Gate(1)
+    first = passed(gate, 0.0)
+    gate.enter(waiter(), 0.0)
+    behind = waiter(patience, slot_patience)
+    gate.enter(behind, 0.0)
+    gate.leave(first, 0.5, {})
+    assert gate.enter(behind, 0.5) == 0.5
+    with pytest.raises(APITimeoutError) as caught:
+        gate.enter(behind, 1.0)
+    assert str(caught.value) == (
+        "no connection became free within 1 s; nothing was sent (max_connections is 1; how long to wait for one is the "
+        "shorter of timeout and max_wait)"
+    )
+
+
+def test_who_is_behind_another_at_a_gate_that_is_half_open_waits_for_the_limit() -> None:
+    gate = Gate(1)
+    gate.leave(passed(gate, 0.0), 0.0, limited(1.0))
+    gate.enter(waiter(), 0.0)
+    behind = waiter(patience=1.0)
+    gate.enter(behind, 0.0)
+    with pytest.raises(RateLimitError, match=r"^not sent: the account's calls are used up$"):
+        gate.enter(behind, 1.0)
+
+
+def test_who_cannot_wait_for_the_pace_hears_whose_it_is() -> None:
+    gate = Gate(100, per_minute=7)
+    for _ in range(7):
+        gate.leave(passed(gate, 0.0), 0.0, {})
+    said = r"^not sent: requests_per_minute=7 lets no more calls through for another 60 s$"
+    with pytest.raises(RateLimitError, match=said) as caught:
+        gate.enter(waiter(patience=59.0), 0.0)
+    assert caught.value.retry_after == 60.0
+    gate = Gate(100, per_minute=1)
+    passed(gate, 0.0)
+    with pytest.raises(RateLimitError, match=r"^not sent: requests_per_minute=1 lets no more calls through$"):
+        gate.enter(waiter(patience=0.0), 0.0)
+
+
 def test_a_wait_for_the_limit_is_no_wait_for_a_connection() -> None:
     gate = Gate(1)
     gate.leave(passed(gate, 0.0), 0.0, limited(50.0))

@@ -28,6 +28,12 @@ ROUNDING = 1.0
 # Between two looks at the gate; a call whose turn comes is woken.
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.001, 30.0
 
+# What keeps a call: when to ask again, whether nothing can let it through before, and the limit in words, if it is one.
+_Blocked = tuple[float, bool, str]
+_LIMIT = "the account's calls are used up"
+_HALF_OPEN: _Blocked = (inf, False, _LIMIT)
+_BEHIND: _Blocked = (inf, False, "")  # other calls only, in flight or before it
+
 _WHOLE = re.compile(r"[0-9]{1,10}")
 
 
@@ -35,7 +41,7 @@ _WHOLE = re.compile(r"[0-9]{1,10}")
 class Waiter:
     """A call at the gate, or past it."""
 
-    make_event: Callable[[], Any]  # of a threading.Event or an asyncio.Event, made only for those who wait
+    make_event: Callable[[], Any]  # of a ReentrantEvent or an asyncio.Event, made only for those who wait
     patience: float  # seconds it may wait for the account's limit
     slot_patience: float  # seconds it may wait for others to end
     is_of_run: bool = False  # then no wait counts but one that the server announces beyond its patience
@@ -89,29 +95,29 @@ class Gate:
             return 0.0
         if waiter.event is None:
             waiter.event = waiter.make_event()
-        return self._wait_or_refuse(waiter, blocked or (inf, False), now)
+        return self._wait_or_refuse(waiter, blocked or (_HALF_OPEN if self.is_shut else _BEHIND), now)
 
-    def _wait_or_refuse(self, waiter: Waiter, blocked: tuple[float, bool], now: float) -> float:
-        if self.in_flight < self.max_in_flight:
+    def _wait_or_refuse(self, waiter: Waiter, blocked: _Blocked, now: float) -> float:
+        again, is_certain, limit = blocked
+        if limit:
             waiter.full_since = None
         elif waiter.full_since is None:
             waiter.full_since = now
-        again, is_certain = blocked
         left = inf if waiter.is_of_run else waiter.patience - waiter.waited(now)
         if waiter.full_since is not None and not waiter.is_of_run:
             left = min(left, waiter.slot_patience - (now - waiter.full_since))
             if left <= 0:
                 self.give_up(waiter)
                 raise APITimeoutError(
-                    f"no connection became free within {waiter.waited(now):.3g} s; nothing was sent "
-                    f"(max_connections is {self.max_in_flight})"
+                    f"no connection became free within {waiter.waited(now):.3g} s; nothing was sent (max_connections "
+                    f"is {self.max_in_flight}; how long to wait for one is the shorter of timeout and max_wait)"
                 )
         needed = again - now if is_certain and not waiter.is_of_run else 0.0
         if self.is_shut and now < self.shut_until:
             needed = self.announced - now
         if left <= 0 or needed > min(left, waiter.patience):
             self.give_up(waiter)
-            raise _held_back(needed or None, self.closed_by)
+            raise _held_back(limit or _LIMIT, needed or None, self.closed_by)
         return max(min(left, again - now, LONGEST_PAUSE), SHORTEST_PAUSE)
 
     def give_up(self, waiter: Waiter) -> None:
@@ -157,20 +163,21 @@ class Gate:
         if self.queue and self.queue[0].event is not None:
             self.queue[0].event.set()
 
-    def _blocked(self, now: float) -> tuple[float, bool] | None:
-        """Return None if a call may go; else when to ask again, and whether nothing can let it through before."""
+    def _blocked(self, now: float) -> _Blocked | None:
+        """Return None if a call may go."""
         if self.in_flight >= self.max_in_flight:
-            return inf, False
+            return _BEHIND
         if self.is_shut and now < self.shut_until:
-            return self.shut_until, True
+            return self.shut_until, True, _LIMIT
         if self.is_shut and self.probe is not None:
-            return inf, False
+            return _HALF_OPEN
         if not self.is_shut and now < self.window_end and self.remaining <= self.in_flight:
-            return self.window_end, self.in_flight == 0
+            return self.window_end, self.in_flight == 0, _LIMIT
         while self.permits_back and self.permits_back[0] <= now:
             self.permits_back.popleft()
         if self.per_minute is not None and self.in_flight + len(self.permits_back) >= self.per_minute:
-            return (self.permits_back[0], True) if self.permits_back else (inf, False)
+            paced = f"requests_per_minute={self.per_minute} lets no more calls through"
+            return (self.permits_back[0], True, paced) if self.permits_back else (inf, False, paced)
         return None
 
     def _note_window(self, sent: float, now: float, reset: int, remaining: int) -> None:
@@ -194,12 +201,12 @@ class Gate:
                 waiter.event.set()
 
 
-def _held_back(seconds: float | None, cause: RateLimitError | None) -> RateLimitError:
+def _held_back(limit: str, seconds: float | None, cause: RateLimitError | None) -> RateLimitError:
     # The error of a call that was not sent, because an earlier answer asks all calls to wait.
     error = RateLimitError(429, cause.headers if cause else {}, cause.body if cause else b"")
     error.retry_after, error.attempts = seconds, 0
     wait = "" if seconds is None else f" for another {seconds:.0f} s"
-    error.args = (f"not sent: the account's calls are used up{wait}",)
+    error.args = (f"not sent: {limit}{wait}",)
     error.__cause__ = cause
     return error
 
