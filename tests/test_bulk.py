@@ -13,8 +13,11 @@ import sys
 import threading
 import time
 import tracemalloc
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -39,6 +42,7 @@ from shipengine_tracking import (
     retry,
 )
 from shipengine_tracking import bulk as run_rules
+from shipengine_tracking.gates import ReentrantEvent
 from shipengine_tracking.testing import Answer, FakeShipEngine, RateLimit, Weather, error
 from test_weather import takes
 
@@ -608,6 +612,80 @@ def test_a_stream_that_is_garbage_ends_wherever_that_is(fake: FakeShipEngine) ->
         next(stream)
         with takes(0, 2), client._connections._gate._lock:
             stream.close()  # type: ignore[attr-defined]
+
+
+def test_a_stream_that_is_garbage_where_its_thread_just_begins_to_wait() -> None:
+    """Set amid its own wait, an event of threading's would wait for itself."""
+    event = ReentrantEvent()
+    bell = event._bell
+
+    def get(timeout: float) -> None:
+        event.set()  # as the end of a stream does
+        bell.get(timeout=timeout)
+
+    event._bell = SimpleNamespace(get=get, put=bell.put)  # type: ignore[assignment]
+    with takes(0, 2):
+        event.wait(10)
+    assert event.is_set()
+
+
+def test_an_event_wakes_all_who_wait() -> None:
+    event = ReentrantEvent()
+    with takes(0, 5), ThreadPoolExecutor(5) as crew:
+        waits = [crew.submit(event.wait, 10) for _ in range(5)]
+        time.sleep(0.1)
+        assert not any(one.done() for one in waits)
+        event.set()
+    with takes(0, 1):
+        event.wait(10)
+    event.clear()
+    event.clear()
+    assert not event.is_set()
+    with takes(0.2, 1):
+        event.wait(0.2)
+
+
+def test_a_fork_amid_a_run(fake: FakeShipEngine) -> None:
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        outcomes = client.start_many(packages(50))
+        next(outcomes)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forking amid threads, which is what is tested
+            child = os.fork()
+        if child == 0:
+            try:
+                list(outcomes)
+            except ClientStateError as error:
+                os._exit(0 if str(error).startswith("this run belongs to the process that this one was forked") else 1)
+            finally:
+                os._exit(2)
+        assert len(list(outcomes)) == 49
+        with takes(0, 5):
+            _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert sorted(recorded(fake)) == sorted(numbers(map(Outcome, packages(50))))
+
+
+def test_where_no_thread_more_can_start_those_that_work_will_do(
+    fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, really = 2, threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        nonlocal left
+        if thread.name == "shipengine-tracking":
+            if left == 0:
+                raise RuntimeError("can't start new thread")
+            left -= 1
+        really(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        assert len(list(client.start_many(packages(50)))) == 50
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            list(client.start_many(packages(50)))
+        assert not client._connections._runs
+    assert len(recorded(fake)) == 50
 
 
 def test_the_source_is_let_go_in_the_callers_thread(fake: FakeShipEngine) -> None:

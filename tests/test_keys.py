@@ -226,6 +226,34 @@ def test_a_delivery_with_a_known_key_waits_for_no_fetch(
     assert fetches(fake) == 2
 
 
+def test_where_no_thread_can_start_the_keys_that_are_there_will_do(
+    fake: FakeShipEngine, hours: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        verifier, headers = client.webhook_verifier(), fake.sign(BODY, now())
+        verifier.verify(headers, BODY)
+        hours(24 * 3600)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start)
+            assert verifier.verify(headers, BODY)
+            assert verifier.verify(headers, BODY)
+        assert fetches(fake) == 1
+        fake.rotate_key()
+        assert verifier.verify(fake.sign(BODY, now()), BODY)  # and the lock is nobody's
+        assert fetches(fake) == 2
+
+
+def test_an_async_client_without_its_event_loop(fake: FakeShipEngine) -> None:
+    verifier = AsyncTrackingClient(fake.api_key, base_url=fake.url).webhook_verifier()
+    headers = fake.sign(BODY, now())
+    with pytest.raises(ClientStateError, match=r"^this client runs under asyncio only$"):
+        verifier.verify(headers, BODY).send(None)
+    assert asyncio.run(verifier.verify(headers, BODY))
+
+
 BAD = [
     Answer.of(503, "<html>Bad gateway</html>"),
     Answer.of(204),

@@ -19,7 +19,7 @@ from ._arguments import Settings
 from ._forks import survives_forks
 from ._seam import Seam
 from .exceptions import APIConnectionError, APIError, ClientStateError, ShipEngineError
-from .gates import TaskGate, ThreadGate, sleep_unless
+from .gates import ReentrantEvent, TaskGate, ThreadGate, running_loop, sleep_unless
 from .retry import Call, Run, engine
 from .slots import AsyncLent, AsyncSlot, Lent, Slot
 
@@ -36,7 +36,7 @@ class _Shared(Generic[_S]):
     """What both kinds of connections do alike."""
 
     _wake_waiting: Callable[[], None]
-    _over: threading.Event | asyncio.Event  # ends the pauses of calls between their attempts
+    _over: ReentrantEvent | asyncio.Event  # ends the pauses of calls between their attempts
 
     def __init__(self, settings: Settings, new_slot: Callable[[], _S]):
         self.closed = False
@@ -94,7 +94,7 @@ class Connections(_Shared[Slot]):
         self._gate = ThreadGate(self._settings, self.check_open)
         self._wake_waiting = self._gate.wake_all
         self._lock = threading.Lock()
-        self._over = threading.Event()
+        self._over = ReentrantEvent()
         self._retrying = self._engine(Retrying, self._over.wait)
 
     def call(self, operation: Callable[..., Any], query: Mapping[str, str], run: Run | None = None) -> None:
@@ -112,7 +112,7 @@ class Connections(_Shared[Slot]):
     def begin_run(self) -> Run:
         """Return a run; `end_run` ends it."""
         self.check_open()
-        run = Run(threading.Event())
+        run = Run(ReentrantEvent())
         run.retrying = self._engine(Retrying, run.over.wait)
         self._runs.add(run)
         return run
@@ -188,10 +188,7 @@ class AsyncConnections(_Shared[AsyncSlot]):
             raise call.ended_by(error)  # noqa: B904 its cause stays
 
     def _check_loop(self) -> None:
-        try:
-            running = asyncio.get_running_loop()
-        except RuntimeError:
-            raise ClientStateError("this client runs under asyncio only") from None
+        running = running_loop()
         # The first call decides: a client may be made before any loop runs.
         self._loop = self._loop or running
         if self._loop is not running:

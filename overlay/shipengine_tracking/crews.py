@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Any, cast
 
 from .bulk import Outcome, Package, ends_the_run, is_reported
 from .connections import AsyncConnections, Connections
+from .exceptions import ClientStateError
 from .retry import Run
 
 # How far the packages are read ahead, in multiples of the concurrency.
@@ -49,10 +51,13 @@ class _Threads:
         self._workers = 0
         self._given, self._ended = SimpleQueue[Any](), SimpleQueue[tuple[Any, BaseException | None]]()
         self._start, self._end_run, self._run = start, end_run, run
+        self._process = os.getpid()
         run.on_end = self._dismiss
 
     def feed(self, source: Iterator[Package]) -> int:
         """Hand packages to the workers, unless an outcome waits; return how many are with them."""
+        if os.getpid() != self._process:
+            raise ClientStateError("this run belongs to the process that this one was forked from: begin another one")
         while self._flying < AHEAD * self._most and self._ended.empty() and not self._is_ending():
             try:
                 package = next(source)
@@ -64,11 +69,19 @@ class _Threads:
                 self._given.put(package)
                 self._flying += 1
                 if self._workers < min(self._flying, self._most):
-                    self._workers += 1
-                    threading.Thread(target=self._work, name="shipengine-tracking", daemon=True).start()
+                    self._hire()
         if self._run.over.is_set():
             self._take_back()
         return self._flying
+
+    def _hire(self) -> None:
+        try:
+            threading.Thread(target=self._work, name="shipengine-tracking", daemon=True).start()
+            self._workers += 1
+        except RuntimeError:  # this process can have no thread more: those that work will do
+            if not self._workers:
+                raise
+            self._most = self._workers
 
     def _take_back(self) -> None:
         # The run may have ended while the source took its time: a package behind the word to leave is nobody's.

@@ -8,17 +8,54 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
+from queue import Empty, SimpleQueue
 
 from ._arguments import Settings
 from ._gate import Gate, Waiter
+from .exceptions import ClientStateError
 from .retry import Call
 
 clock = time.monotonic
 MINUTE = 60.0
 
 
+class ReentrantEvent:
+    """What a threading.Event is, but it may be set amid its own `wait`.
+
+    A stream that is collected as garbage ends its run, in whatever thread and wherever that may be at the time.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._bell = SimpleQueue[None]()
+
+    def is_set(self) -> bool:
+        """Return whether it is set."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Set it, and wake all who wait."""
+        if not self._is_set:
+            self._is_set = True
+            self._bell.put(None)
+
+    def clear(self) -> None:
+        """Have the next `wait` wait again. Only for an event that one thread waits for."""
+        self._is_set = False
+        with suppress(Empty):
+            while True:
+                self._bell.get_nowait()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it is set, but for no longer than this."""
+        if not self._is_set:
+            with suppress(Empty):
+                self._bell.get(timeout=seconds)
+                self._bell.put(None)  # for the next who waits
+
+
 class _Shell:
-    _make_event: type[threading.Event] | type[asyncio.Event]
+    _make_event: type[ReentrantEvent] | type[asyncio.Event]
 
     def __init__(self, settings: Settings, check_open: Callable[[], None]):
         self.state = Gate(settings.max_connections, settings.requests_per_minute, MINUTE)
@@ -45,12 +82,11 @@ class _Shell:
 class ThreadGate(_Shell):
     """The gate of a TrackingClient."""
 
-    _make_event = threading.Event
+    _make_event = ReentrantEvent
 
     def __init__(self, settings: Settings, check_open: Callable[[], None]):
         super().__init__(settings, check_open)
-        # A stream that is collected as garbage ends its run, in whatever thread and wherever that may be at the time.
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # for the reason of a ReentrantEvent
 
     def enter(self, call: Call, waiter: Waiter) -> None:
         """Wait until a call may be sent."""
@@ -91,6 +127,14 @@ class TaskGate(_Shell):
     def wake_all(self) -> None:
         """Have all who wait ask again."""
         self.state.wake_all()
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop that runs."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise ClientStateError("this client runs under asyncio only") from None
 
 
 async def sleep_unless(event: asyncio.Event, seconds: float) -> None:

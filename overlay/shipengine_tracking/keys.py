@@ -19,6 +19,7 @@ from ._forks import survives_forks
 from ._seam import Seam
 from ._signature import KeyRing, is_key_set
 from .exceptions import APIConnectionError, APIError, ShipEngineError
+from .gates import running_loop
 from .retry import Call
 from .slots import AsyncLent, AsyncSlot, Lent, Slot
 
@@ -101,7 +102,10 @@ class KeySet:
                 if self._known.is_due(key_id):
                     self._fetch()
         elif self._known.is_due(key_id) and self._lock.acquire(blocking=False):
-            threading.Thread(target=self._fetch_and_release, args=(self._lock,), daemon=True).start()
+            try:
+                threading.Thread(target=self._fetch_and_release, args=(self._lock,), daemon=True).start()
+            except RuntimeError:  # no thread more: the keys that are there will do for this delivery
+                self._lock.release()
         return self._known.look_up(key_id)
 
     def _fetch_and_release(self, lock: threading.Lock) -> None:
@@ -141,11 +145,12 @@ class AsyncKeySet:
 
     async def lookup(self, key_id: str) -> Any:
         """Return a `KeyRing` that has the key, if ShipEngine has it."""
+        loop = running_loop()
         if self._known.is_due(key_id):
             self._known.begin()
             self._fetching = asyncio.create_task(self._fetch())
             self._fetching.add_done_callback(_leave)
-        fetching, loop = self._fetching, asyncio.get_running_loop()
+        fetching = self._fetching
         if fetching is not None and not fetching.done() and fetching.get_loop() is loop and not self._known.has(key_id):
             await asyncio.shield(fetching)  # others wait for it too: a caller who leaves does not end it
         return self._known.look_up(key_id)

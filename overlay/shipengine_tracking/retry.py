@@ -32,7 +32,7 @@ class Stopped(Exception):  # noqa: N818 no error, and never seen by a caller
 class Run:
     """The calls of one `start_many`. They end together, and to wait for the account's limit is no failure of theirs."""
 
-    over: Any  # a threading.Event or an asyncio.Event
+    over: Any  # a ReentrantEvent or an asyncio.Event
     retrying: Any = None  # tenacity's engine, whose pauses end when the run does
     on_end: Callable[[], None] | None = None
 
