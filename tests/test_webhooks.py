@@ -237,6 +237,13 @@ def test_five_minutes_are_tolerated_if_nothing_is_said() -> None:
             assert isinstance(refusal(signed(), by=judge), StaleTimestampError)
 
 
+def test_a_lookup_that_is_none() -> None:
+    said = "lookup must be an asynchronous function, not of type dict: for a set of keys, a Verifier is enough"
+    with pytest.raises(InvalidArgumentError) as caught:
+        webhooks.AsyncVerifier(jwks(jwk()))  # type: ignore[arg-type]
+    assert str(caught.value) == said
+
+
 def test_a_tolerance_that_cannot_be() -> None:
     for judge in (Verifier, webhooks.AsyncVerifier):
         for tolerance in (-1, float("nan"), float("inf"), "300", None):
@@ -615,7 +622,7 @@ ODD_DATES: list[tuple[object, datetime | None]] = [
     ("2026-03-14".ljust(100), datetime(2026, 3, 14)), ("2026-03-14".ljust(101), None),
     ("not a date", None), (None, None), (7, None), (webhooks.TrackingEvent, None), ("9" * 101, None),
     ("99999999999", None), ("2026-02-30", None), ("2026-03-14 09:26 +99:99", None), ("\0", None),
-    ("1e400", None), ("0x10", None),
+    ("1e400", None), ("0x10", None), ("2026-03-14 10:" + "1" * 30, None), ("2026-03-14 " + "1" * 40 + "h", None),
 ]  # fmt: skip
 
 

@@ -120,6 +120,11 @@ class AsyncVerifier:
         clock: Callable[[], float] = time.time,
     ):
         check_cryptography()
+        if not callable(lookup):
+            raise InvalidArgumentError(
+                f"lookup must be an asynchronous function, not of type {type(lookup).__name__}: "
+                "for a set of keys, a Verifier is enough"
+            )
         self._lookup: Callable[[str], Awaitable[object]] = lookup
         self._tolerance = seconds("tolerance", tolerance, or_none_at_all=True)
         self._clock = clock
@@ -213,5 +218,5 @@ def _odd_date(value: str, default: datetime) -> datetime | None:
 
     try:
         return dateutil.parse(value, default=default, tzinfos=zone)
-    except (ValueError, OverflowError):
+    except (ValueError, ArithmeticError):  # what its int, float and Decimal raise
         return None
