@@ -19,6 +19,7 @@ from conftest import PACKAGE, Caller, plain
 from shipengine_tracking import AsyncTrackingClient, ClientStateError, InvalidArgumentError, TrackingClient
 from shipengine_tracking._api_key import ApiKey
 from shipengine_tracking._quick import QuickClient
+from shipengine_tracking._seam import _refuse_socks
 from shipengine_tracking.testing import Answer, FakeShipEngine, Subscription
 
 NUMBER = PACKAGE["tracking_number"]
@@ -197,6 +198,8 @@ def test_timeouts_apart(caller: Caller, fake: FakeShipEngine) -> None:
         ("HTTPS_PROXY", "http://host:port"),
         ("HTTPS_PROXY", "http://[::1"),
         ("ALL_PROXY", "::::"),
+        ("HTTPS_PROXY", "SOCKS5://127.0.0.1:9"),
+        ("ALL_PROXY", "socks5h://127.0.0.1:9"),
         ("NO_PROXY", "a b,[::1,*x"),
         ("SSL_CERT_FILE", "nowhere"),
     ],
@@ -407,6 +410,20 @@ def test_a_proxy_of_the_environment(caller: Caller, fake: FakeShipEngine, monkey
         assert caller.ask(other) is None
         assert len(other.requests) == 1
     assert fake.connections == 1
+
+
+def test_a_socks_proxy(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    with pytest.raises(InvalidArgumentError, match=r"cannot be used \(SOCKS proxies are not supported\): look at "):
+        make(caller, api_key=KEY)
+    make(caller, api_key=KEY, base_url="http://127.0.0.1:9")  # through no proxy at all
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    _refuse_socks("api.shipengine.com")  # HTTPS_PROXY goes before ALL_PROXY
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:9")
+    with pytest.raises(ValueError, match="SOCKS"):
+        _refuse_socks("api.shipengine.com")
+    monkeypatch.setenv("NO_PROXY", "shipengine.com")
+    _refuse_socks("api.shipengine.com")
 
 
 def test_a_proxy_that_no_name_can_have(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:

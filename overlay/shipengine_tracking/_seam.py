@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -84,6 +85,8 @@ class Seam:
         if transport is None:
             with _environment_in_order():
                 self._options["verify"] = _ssl_context(settings.base_url)  # once for all clients
+                if self._options["trust_env"]:
+                    _refuse_socks(self._host)
 
     def client(self, kind: Callable[..., _C], on_response: Callable[..., object]) -> _C:
         """Return a stock httpx client for one connection."""
@@ -147,6 +150,13 @@ def _environment_in_order() -> Generator[None]:
             f"the environment's proxy or certificate settings cannot be used ({error}): "
             "look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
         ) from error
+
+
+def _refuse_socks(host: str) -> None:
+    # httpcore waits for such a proxy without a time-out, and what the proxy gets wrong is no exception of its own.
+    proxies = getproxies()
+    if (proxies.get("https") or proxies.get("all", "")).lower().startswith("socks") and not proxy_bypass(host):
+        raise ValueError("SOCKS proxies are not supported")
 
 
 def strays_may_follow(response: httpx.Response) -> bool:
