@@ -42,13 +42,15 @@ class Client(ABC, Generic[_Transport]):
             timeout: Seconds for each of: to connect, to send, to wait for the next bytes, to wait for one of the
                 `max_connections`. An `httpx.Timeout` sets them apart.
             deadline: Seconds for one attempt in all; no single wait is longer either. An AsyncTrackingClient keeps it
-                to the moment. A TrackingClient looks at it whenever a part of an answer's body arrives, so an attempt
-                may take one wait longer, and a server that drips the head of an answer, byte by byte, is beyond it.
+                to the moment. A TrackingClient looks at it only when a part of an answer's body arrives: each wait
+                before that (to connect, for TLS, to send, for the head) may take as long again, and a server that
+                drips what is no body, byte by byte, is beyond it.
             max_retries: How often a call is sent again after a connection failure, a time-out, or a status of 408, 429,
                 500, 502 to 504 or 520 to 526. 0 sends each call once.
-            max_wait: Seconds that one call may wait in all, between its attempts and for the account's rate limit. If
-                the server asks for more, the call ends at once, with `retry_after`.
-            max_connections: How many calls may be in flight at the same time; others wait for their turn.
+            max_wait: Seconds that one call may wait in all, between its attempts, for the account's rate limit and for
+                its turn. If the server asks for more, the call ends at once, with `retry_after`.
+            max_connections: How many calls may be in flight at the same time. Others wait for their turn, for as long
+                as `timeout` and `max_wait` both allow.
             requests_per_minute: Paces the calls of this client: never more than so many answers in any 60 seconds.
                 None leaves it to the answers' own headers. ShipEngine allows an account 200 in production and 20 in the
                 sandbox, all its programs together.

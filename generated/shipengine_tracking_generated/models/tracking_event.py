@@ -25,7 +25,8 @@ class TrackingEvent:
             come.
 
             Dates come in ISO 8601 with 0 to 7 digits after the second and with `Z`, an offset or neither. One without an
-            offset is the local time of the place. Keep a date that you cannot read as the text that it is.
+            offset is the local time of the place, but for `occurred_at`, which is in UTC then. Keep a date that you cannot
+            read as the text that it is.
         resource_url (None | str | Unset): Where the same information can be fetched with your API key.
     """
 

@@ -23,7 +23,8 @@ class TrackingInformation:
     """What is known of one package. Any member may be `null` or missing, and new ones may come.
 
     Dates come in ISO 8601 with 0 to 7 digits after the second and with `Z`, an offset or neither. One without an
-    offset is the local time of the place. Keep a date that you cannot read as the text that it is.
+    offset is the local time of the place, but for `occurred_at`, which is in UTC then. Keep a date that you cannot
+    read as the text that it is.
 
         Attributes:
             tracking_number (None | str | Unset): The carrier's number of the package. Match updates to your packages by it.
