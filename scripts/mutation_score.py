@@ -7,23 +7,28 @@ from pathlib import Path
 
 LEAST = 0.95
 
-# What the process that tries a mutant ends with. Read here, for mutmut's own figures take one that met an error before
-# its tests began (255) for one that has run out of time.
+# What the process that tries a mutant ends with. Read here, for mutmut's own figures take one that met an error outside
+# of its tests (255) for one that has run out of time.
 SAYS = {0: "survived", 1: "killed", 3: "killed", 5: "survived", 33: "survived", 36: "out of time"}
 SAYS |= dict.fromkeys((-24, 24, 152), "out of time")
 
 
 def main() -> int:
     """Read what is noted in the folder that is named; 1 if too few were killed, or some were not tried."""
-    ends = Counter[str]()
+    ends = dict[str, str]()
     for path in Path(sys.argv[1]).rglob("*.meta"):
-        ends.update(SAYS.get(code, "not tried") for code in json.loads(path.read_text())["exit_code_by_key"].values())
-    killed = ends["killed"] + ends["out of time"]
+        codes = json.loads(path.read_text())["exit_code_by_key"]
+        ends.update({name: SAYS.get(code, "not tried") for name, code in codes.items()})
+    count = Counter(ends.values())
+    killed = count["killed"] + count["out of time"]
     print(
-        f"{killed} of {ends.total()} mutants killed ({killed / ends.total():.1%}), {ends['out of time']} of them by "
-        f"running out of time; {ends['survived']} survived, {ends['not tried']} not tried"
+        f"{killed} of {len(ends)} mutants killed ({killed / len(ends):.1%}), {count['out of time']} of them by running "
+        f"out of time; {count['survived']} survived, {count['not tried']} not tried"
     )
-    return 0 if killed >= LEAST * ends.total() and not ends["not tried"] else 1
+    if count["not tried"]:
+        names = " ".join(name for name, end in ends.items() if end == "not tried")
+        print(f"Those that were not tried can be tried again: make mutate MUTANTS='{names}'")
+    return 0 if killed >= LEAST * len(ends) and not count["not tried"] else 1
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import mutation_score
         ([33], 1, "95 of 101 mutants killed (94.1%), 10 of them by running out of time; 6 survived, 0 not tried"),
         ([None], 1, "95 of 101 mutants killed (94.1%), 10 of them by running out of time; 5 survived, 1 not tried"),
         (
-            [1] * 100 + [255],
+            [255, *[1] * 100],
             1,
             "195 of 201 mutants killed (97.0%), 10 of them by running out of time; 5 survived, 1 not tried",
         ),
@@ -37,8 +37,9 @@ def test_the_verdict(
         ("a.py", [1] * 84 + [3, 36, -24, 24, 152]),
         ("testing/b.py", [36] * 6 + [0, 0, 0, 5, 33, *more]),
     ):
-        notes = {"exit_code_by_key": {f"x_{number}": code for number, code in enumerate(codes)}}
+        notes = {"exit_code_by_key": {f"{Path(name).stem}_{number}": code for number, code in enumerate(codes)}}
         (tmp_path / f"{name}.meta").write_text(json.dumps(notes))
     monkeypatch.setattr(sys, "argv", ["script", str(tmp_path)])
     assert mutation_score.main() == verdict
-    assert capsys.readouterr().out == f"{said}\n"
+    again = "Those that were not tried can be tried again: make mutate MUTANTS='b_11'\n"
+    assert capsys.readouterr().out == f"{said}\n" + again * ("1 not tried" in said)
