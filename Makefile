@@ -94,11 +94,12 @@ clean: ## remove everything that make has made
 	@rm -rf .venv build dist .*_cache .coverage .hypothesis
 	@find . -name __pycache__ -prune -exec rm -r {} +
 
-# Two levels, so that a first `make demo` need not wait for the development tools. Both take pinned versions.
+# Two levels, so that a first `make demo` need not wait for the development tools. Both take pinned versions. What was
+# broken off amid its making has no pip yet, and is made whole.
 .venv/installed: pyproject.toml requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This needs Python 3.11 or newer: make PYTHON=python3.12 …")'
 	@echo 'Setting up .venv (once) …'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-dev.txt --editable ".[webhooks]"
 	@touch $@
 
@@ -109,7 +110,7 @@ clean: ## remove everything that make has made
 
 build/bench-venv/installed: scripts/bench-requirements.txt requirements-dev.txt pyproject.toml
 	@echo 'Installing what to compare with (once) …'
-	@test -x build/bench-venv/bin/python || $(PYTHON) -m venv build/bench-venv
+	@build/bench-venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv build/bench-venv
 	@build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint requirements-dev.txt --requirement scripts/bench-requirements.txt --editable ".[webhooks]"
 	@touch $@

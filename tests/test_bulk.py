@@ -537,6 +537,117 @@ def test_closing_the_client_ends_its_streams(fake: FakeShipEngine) -> None:
     asyncio.run(run())
 
 
+def test_a_stream_that_a_close_has_cut_short_does_not_look_complete(fake: FakeShipEngine) -> None:
+    """All packages have been read, and some of them not been sent."""
+    fake.script(Answer.of(204), *[Answer.of(204, delay=0.3)] * 6)
+    client = TrackingClient(fake.api_key, base_url=fake.url)
+
+    def close_it(outcome: Outcome) -> None:
+        client.close()
+
+    with pytest.raises(ClientStateError, match="closed"):
+        list(map(close_it, client.start_many(packages(7), concurrency=4)))
+    assert 1 <= len(fake.requests) < 7
+
+    async def run() -> None:
+        client = AsyncTrackingClient(fake.api_key, base_url=fake.url)
+        async for outcome in client.start_many(packages(7), concurrency=4):
+            assert outcome.ok
+            await client.aclose()
+
+    with FakeShipEngine(api_key=fake.api_key) as fake:
+        fake.script(Answer.of(204), *[Answer.of(204, delay=0.3)] * 6)
+        with pytest.raises(ClientStateError, match="closed"):
+            asyncio.run(run())
+        assert 1 <= len(fake.requests) < 7
+
+
+def test_a_call_that_the_close_has_stopped_at_the_gate_is_missing(fake: FakeShipEngine, bulk: Bulk) -> None:
+    """No call in flight, nothing left to read: only the one that waits shows that the run is not complete."""
+    fake.script(Answer.of(429, headers={"Retry-After": "30"}))
+    with takes(0, 5):
+        if bulk.kind == "sync":
+            client = TrackingClient(fake.api_key, base_url=fake.url)
+            timer = threading.Timer(0.3, client.close)
+            timer.start()
+            with pytest.raises(ClientStateError, match="closed"):
+                list(client.start_many(packages(1)))
+            timer.join()
+            return
+
+        async def run() -> None:
+            client = AsyncTrackingClient(fake.api_key, base_url=fake.url)
+            asyncio.get_running_loop().call_later(0.3, lambda: closing.append(asyncio.create_task(client.aclose())))
+            with pytest.raises(ClientStateError, match="closed"):
+                assert [outcome async for outcome in client.start_many(packages(1))] == []
+
+        closing: list[asyncio.Task[None]] = []
+        asyncio.run(run())
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_closing_amid_a_call_does_not_have_its_worker_wait_for_the_source(
+    concurrency: int, fake: FakeShipEngine
+) -> None:
+    fake.script(*[Answer.of(204, delay=0.4)] * 2)
+
+    class Endless:
+        given = 0
+
+        def __aiter__(self) -> AsyncIterator[Package]:
+            return self
+
+        async def __anext__(self) -> Package:
+            self.given += 1
+            if self.given > 2:
+                await asyncio.sleep(30)
+            return packages(2)[self.given - 1]
+
+    async def run() -> None:
+        client = AsyncTrackingClient(fake.api_key, base_url=fake.url)
+
+        async def consume() -> list[Outcome]:
+            return [outcome async for outcome in client.start_many(Endless(), concurrency=concurrency)]
+
+        reading = asyncio.create_task(consume())
+        await asyncio.sleep(0.2)
+        await client.aclose()
+        with takes(0, 3), pytest.raises(ClientStateError):
+            await reading
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("end", ["left", "refused", "complete"])
+def test_an_asynchronous_source_is_let_go_at_the_end(end: str, fake: FakeShipEngine) -> None:
+    ended: list[str] = []
+
+    def source() -> Iterator[Package]:
+        try:
+            yield from packages(100 if end != "complete" else 3)
+        finally:
+            ended.append(end)
+
+    async def run() -> None:
+        key = fake.api_key if end != "refused" else "another"
+        async with AsyncTrackingClient(key, base_url=fake.url) as client:
+            with suppress(AuthenticationError):
+                async with aclosing(client.start_many(source(), concurrency=2)) as stream:
+                    async for _ in stream:
+                        if end == "left":
+                            break
+                del stream
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert ended == [end]
+
+    gc.disable()  # so that nothing but the end lets it go
+    try:
+        asyncio.run(run())
+    finally:
+        gc.enable()
+
+
 def test_closing_ends_a_stream_that_waits_for_its_source(fake: FakeShipEngine) -> None:
     async def source() -> AsyncIterator[Package]:
         yield packages(1)[0]
@@ -611,7 +722,7 @@ def test_a_stream_that_is_garbage_ends_wherever_that_is(fake: FakeShipEngine) ->
         stream = client.start_many(packages(100))
         next(stream)
         with takes(0, 2), client._connections._gate._lock:
-            stream.close()  # type: ignore[attr-defined]
+            stream.close()
 
 
 def test_a_stream_that_is_garbage_where_its_thread_just_begins_to_wait() -> None:

@@ -104,7 +104,7 @@ def test_path_of_the_address_is_kept(caller: Caller, fake: FakeShipEngine, prefi
 
 
 SECONDS = "must be seconds, more than 0 and at most 86,400"
-NO_CHARACTER = "a space at an end, a line break or another character that none has: copy it once more"
+NO_CHARACTER = "a space at an end, a line break or a character that no such value has: copy it once more"
 SAID: list[tuple[dict[str, Any], str]] = [
     ({"api_key": None}, "there is no API key: pass api_key=… or set SHIPENGINE_API_KEY"),
     ({"api_key": 7}, "api_key must be a string, not int"),
@@ -121,7 +121,7 @@ SAID: list[tuple[dict[str, Any], str]] = [
         {"base_url": "http://10.0.0.1"},
         "base_url must begin with https, for the key is sent there (http on loopback only)",
     ),
-    ({"base_url": "https://h:65536"}, "base_url has a port that there is not: they go from 1 to 65535"),
+    ({"base_url": "https://h:65536"}, "base_url has an impossible port: ports go from 1 to 65535"),
     ({"base_url": "https://h?"}, "base_url must hold no user, no ? and no #: only a host and perhaps a path"),
     ({"timeout": 0}, f"timeout {SECONDS}"),
     ({"timeout": httpx.Timeout(5, read=0)}, f"timeout (read) {SECONDS}"),
@@ -511,6 +511,50 @@ def test_a_closed_async_client(fake: FakeShipEngine) -> None:
 
     asyncio.run(run())
     assert len(fake.requests) == 1
+
+
+def test_a_close_that_is_broken_off_closes_everything() -> None:
+    closed: list[str] = []
+
+    class Slot:
+        def __init__(self, name: str):
+            self.name = name
+
+        def close(self) -> None:
+            closed.append(self.name)
+            raise OSError(self.name)
+
+    class AsyncSlot(Slot):
+        async def close(self) -> None:  # type: ignore[override]
+            closed.append(self.name)
+            await asyncio.sleep(0.01 if self.name == "2" else 0)
+
+    class Transport(httpx.MockTransport):
+        def close(self) -> None:
+            closed.append("transport")
+
+        async def aclose(self) -> None:
+            closed.append("transport")
+
+    client = TrackingClient(KEY, transport=Transport(lambda _: httpx.Response(204)))
+    client._connections._free[:] = [Slot("1"), Slot("2")]  # type: ignore[list-item]
+    with pytest.raises(OSError, match="1"):
+        client.close()
+    assert closed == ["2", "1", "transport"]
+    client.close()
+
+    async def run() -> None:
+        client = AsyncTrackingClient(KEY, transport=Transport(lambda _: httpx.Response(204)))
+        client._connections._free[:] = [AsyncSlot("1"), AsyncSlot("2")]  # type: ignore[list-item]
+        closing = asyncio.create_task(client.aclose())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+
+    closed.clear()
+    asyncio.run(run())
+    assert closed == ["2", "1", "transport"]
 
 
 def test_closed_by_another_thread_amid_a_call(fake: FakeShipEngine) -> None:

@@ -126,6 +126,7 @@ def test_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (["--port", "a"], "argument --port: invalid int value: 'a'\n"),
         (["--connected", "seko"], "argument --connected: 'seko' is not ID=CODE\n"),
         (["--connected", "=seko"], "argument --connected: '=seko' is not ID=CODE\n"),
+        (["--webhook-url", "localhost:5000/x"], "'localhost:5000/x' does not begin with http:// or https://\n"),
         (["--connected", "se-1="], "argument --connected: 'se-1=' is not ID=CODE\n"),
     ],
 )

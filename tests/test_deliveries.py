@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import ssl
 import sys
 import threading
@@ -244,6 +245,38 @@ def test_a_receiver_has_only_so_long(fake: FakeShipEngine, monkeypatch: pytest.M
         assert time.monotonic() - began < 3
 
 
+@pytest.mark.parametrize("name", ["a..b", "a" * 64])
+def test_a_receiver_that_no_name_can_have(name: str, fake: FakeShipEngine) -> None:
+    (status,) = fake.deliver("1Z", to=f"http://{name}/").statuses
+    assert status in ("UnicodeError", "ConnectError", "InvalidURL")
+
+
+def test_each_try_is_in_the_log(fake: FakeShipEngine, webhook: Webhook, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "shipengine_tracking.testing")
+    fake.deliver("1Z", to=webhook.url)
+    fake.deliver("1Z", to="nowhere")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{webhook.url} <- an update: 204",
+        "nowhere <- an update: UnsupportedProtocol",
+    ]
+
+
+def test_the_end_waits_for_all_receivers_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "LONGEST_GOODBYE", 0.3)
+    postman, end = deliveries.Postman(deliveries.Signer(), 60.0), threading.Event()
+
+    def wait() -> None:
+        end.wait()
+
+    for _ in range(6):
+        postman.later(wait)
+    began = time.monotonic()
+    postman.end()
+    assert 0.3 <= time.monotonic() - began < 0.9
+    end.set()
+    postman.end()
+
+
 def test_a_receiver_whose_certificate_nobody_trusts(fake: FakeShipEngine, webhook: Webhook) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
@@ -288,7 +321,8 @@ def test_without_cryptography_there_are_no_keys(fake: FakeShipEngine, monkeypatc
             "error_source": "shipengine",
             "error_type": "system",
             "error_code": "unspecified",
-            "message": "signatures take the package cryptography: pip install 'shipengine-tracking[webhooks]'",
+            "message": "checking signatures needs the package cryptography: "
+            "pip install 'shipengine-tracking[webhooks]'",
         }
     ]
 

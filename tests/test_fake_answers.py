@@ -119,6 +119,7 @@ def test_a_refusal_to_the_letter(
     body = json.dumps(document, indent=2).replace("\n", "\r\n").encode()
     assert others == [
         f"x-shipengine-requestid: {request_id}",
+        f"request-id: {request_id}",
         "RateLimit-Remaining: 7",
         *headers,
         "Content-Type: application/json; charset=utf-8",
@@ -259,7 +260,7 @@ def test_trouble_strikes_by_its_share_and_the_same_for_the_same_seed() -> None:
 
 
 def test_what_is_sent_for_a_trouble() -> None:
-    weather = Weather({})
+    weather = Weather({"slow": 0.0, "cut": 0.0, "204": 0.0, "999": 0.0})
     assert weather.answer("reset", LIMIT) == Answer(b"", "reset")
     assert weather.answer("cut", LIMIT) == Answer(
         b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 100\r\n\r\n{", "close"
@@ -282,3 +283,9 @@ def test_what_is_sent_for_a_trouble() -> None:
             "message": "Bad weather.",
         }
     ]
+
+
+@pytest.mark.parametrize("name", ["timeout", "Slow", "", "1503", "50", "199", "503 ", "٥٠٣"])
+def test_weather_that_there_is_not(name: str) -> None:
+    with pytest.raises(ValueError, match=r"^no weather is called .+: take reset, cut, slow or a status such as 503$"):
+        Weather({"slow": 0.5, name: 0.5})

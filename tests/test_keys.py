@@ -246,6 +246,38 @@ def test_where_no_thread_can_start_the_keys_that_are_there_will_do(
         assert fetches(fake) == 2
 
 
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_a_fetch_that_is_interrupted_leaves_nothing_behind(
+    interruption: type[BaseException], fake: FakeShipEngine
+) -> None:
+    transport, interruptions = httpx.HTTPTransport(), [interruption()]
+
+    class Interrupted(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            if interruptions:
+                raise interruptions.pop()
+            return transport.handle_request(request)
+
+    headers = fake.sign(BODY, now())
+    with TrackingClient(fake.api_key, base_url=fake.url, transport=Interrupted()) as client:
+        with pytest.raises(interruption):
+            client.webhook_verifier().verify(headers, BODY)
+        assert client.webhook_verifier().verify(headers, BODY)
+    transport.close()
+
+
+def test_a_fetch_that_ends_while_a_key_is_looked_up() -> None:
+    class Fetching(keys._Known):
+        def has(self, key_id: str) -> bool:
+            self._failure = None  # as another thread does, just now
+            return super().has(key_id)
+
+    known = Fetching()
+    known.begin()
+    with pytest.raises(APIConnectionError, match="the fetch has not ended"):
+        known.look_up("k1")
+
+
 def test_an_async_client_without_its_event_loop(fake: FakeShipEngine) -> None:
     verifier = AsyncTrackingClient(fake.api_key, base_url=fake.url).webhook_verifier()
     headers = fake.sign(BODY, now())

@@ -240,10 +240,10 @@ def all_that_is_answered(fake: FakeShipEngine, sent: str) -> tuple[list[str], by
 
 @pytest.mark.parametrize(("sent", "status", "message"), NO_REQUESTS, ids=[status for _, status, _ in NO_REQUESTS])
 def test_what_is_no_request(fake: FakeShipEngine, sent: str, status: str, message: str) -> None:
-    (first, request_id, *others), body = all_that_is_answered(fake, sent)
+    (first, id_1, id_2, *others), body = all_that_is_answered(fake, sent)
     assert first == f"HTTP/1.1 {status}"
     document = json.loads(body)
-    assert request_id == f"x-shipengine-requestid: {document['request_id']}"
+    assert [id_1, id_2] == [f"{name}: {document['request_id']}" for name in ("x-shipengine-requestid", "request-id")]
     assert others == [
         "Connection: close",
         "Content-Type: application/json; charset=utf-8",

@@ -27,10 +27,10 @@ from shipengine_tracking import (
     APITimeoutError,
     AsyncTrackingClient,
     CarrierError,
-    ClientStateError,
     InvalidRequestError,
     RateLimitError,
     ServerError,
+    ShipEngineError,
     TrackingClient,
     retry,
 )
@@ -113,6 +113,27 @@ def test_the_next_call_is_held_back_too(fake: FakeShipEngine, caller: Caller) ->
     assert 58 < (second.retry_after or 0) <= 60
     assert str(second.__cause__) == str(first)
     assert len(fake.requests) == 1
+
+
+def test_a_retry_that_is_held_back_does_not_hide_what_came_before(
+    fake: FakeShipEngine, caller: Caller, brief: None
+) -> None:
+    """The first attempt has subscribed the package, but its answer came too late."""
+    fake.weather = Weather({"slow": 1.0}, delay=1.0)
+    ended = caller.ask(fake, max_retries=3, requests_per_minute=1, max_wait=2.0, timeout=0.3)
+    assert type(ended) is APITimeoutError
+    assert ended.attempts == len(fake.subscriptions) == 1
+    (note,) = ended.__notes__
+    assert note.startswith("The retry: not sent again: requests_per_minute=1 lets no more calls through for another ")
+
+
+def test_a_retry_after_a_429_that_is_held_back_says_how_long(fake: FakeShipEngine, caller: Caller, brief: None) -> None:
+    fake.script(limited(0))
+    ended = caller.ask(fake, max_retries=3, requests_per_minute=1, max_wait=2.0)
+    assert type(ended) is RateLimitError
+    assert str(ended).startswith("not sent again: requests_per_minute=1 lets no more calls through for another ")
+    assert 50 < (ended.retry_after or 0) <= 60
+    assert ended.attempts == len(fake.requests) == 1
 
 
 def test_no_waiting_at_all(fake: FakeShipEngine, caller: Caller) -> None:
@@ -349,7 +370,7 @@ def test_closing_ends_those_who_wait(fake: FakeShipEngine) -> None:
     def call() -> None:
         try:
             client.start(**PACKAGE)
-        except ClientStateError as error:
+        except ShipEngineError as error:
             ended.append(error)
 
     fake.script(limited(1))
@@ -362,7 +383,7 @@ def test_closing_ends_those_who_wait(fake: FakeShipEngine) -> None:
     with takes(0, 2):
         for thread in crew:
             thread.join()
-    assert len(ended) == 4
+    assert sorted(type(error).__name__ for error in ended) == [*["ClientStateError"] * 3, "RateLimitError"]
 
 
 def test_cancelled_when_its_turn_comes(fake: FakeShipEngine) -> None:
@@ -391,17 +412,20 @@ def test_closing_ends_the_pauses_between_attempts(fake: FakeShipEngine) -> None:
         call = asyncio.create_task(client.start(**PACKAGE))
         await asyncio.sleep(0.1)
         await client.aclose()
-        with takes(0, 1), pytest.raises(ClientStateError):
+        with takes(0, 1), pytest.raises(ServerError) as caught:
             await call
+        assert caught.value.__notes__ == ["The retry: this client is closed: make a new one"]
 
     asyncio.run(run())
     client = TrackingClient(fake.api_key, base_url=fake.url)
     fake.script(Answer.of(503, headers={"Retry-After": "20"}))
     timer = threading.Timer(0.2, client.close)
     timer.start()
-    with takes(0, 1), pytest.raises(ClientStateError):
+    with takes(0, 1), pytest.raises(ServerError) as caught:
         client.start(**PACKAGE)
     timer.join()
+    assert caught.value.__notes__ == ["The retry: this client is closed: make a new one"]
+    assert caught.value.attempts == 1
 
 
 @pytest.mark.parametrize("answer", [Answer.of(204, delay=0.2), Answer.of(400, delay=0.2)])

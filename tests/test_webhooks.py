@@ -663,7 +663,7 @@ def test_without_cryptography(monkeypatch: pytest.MonkeyPatch) -> None:
     for make in (lambda: verifier(jwk()), lambda: webhooks.AsyncVerifier(lambda _: None)):  # type: ignore[arg-type,return-value]
         with pytest.raises(ImportError) as missing:
             make()
-        words = "signatures take the package cryptography: pip install 'shipengine-tracking[webhooks]'"
+        words = "checking signatures needs the package cryptography: pip install 'shipengine-tracking[webhooks]'"
         assert str(missing.value) == words
     assert parse(BODY)
 

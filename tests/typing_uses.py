@@ -7,7 +7,7 @@ A wrong use says what mypy and pyright report. Both are told to complain where t
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from datetime import datetime
 from typing import assert_type
 
@@ -72,7 +72,7 @@ async def an_awaited_call(client: AsyncTrackingClient) -> None:
 
 
 def many_packages(client: TrackingClient, endless: Iterator[Package], later: AsyncIterator[Package]) -> None:
-    assert_type(client.start_many([Package(tracking_number="1Z")]), Iterator[Outcome])
+    assert_type(client.start_many([Package(tracking_number="1Z")]), Generator[Outcome])
     client.start_many(endless, concurrency=2)
     client.start_many(later)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.start_many(["1Z"])  # type: ignore[list-item] # pyright: ignore[reportArgumentType]

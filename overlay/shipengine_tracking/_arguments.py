@@ -88,7 +88,7 @@ def _token(name: str, value: object) -> str:
         raise InvalidArgumentError(f"{name} is empty")
     if not (value.isascii() and value.isprintable()) or value != value.strip():
         raise InvalidArgumentError(
-            f"{name} holds a space at an end, a line break or another character that none has: copy it once more"
+            f"{name} holds a space at an end, a line break or a character that no such value has: copy it once more"
         )
     return str.__str__(value)
 
@@ -110,7 +110,7 @@ def _base_url(base_url: object, environ: Mapping[str, str]) -> str:
     if url.scheme == "http" and not _is_loopback(host):
         raise InvalidArgumentError(f"{name} must begin with https, for the key is sent there (http on loopback only)")
     if url.port is not None and not 0 < url.port < 65_536:
-        raise InvalidArgumentError(f"{name} has a port that there is not: they go from 1 to 65535")
+        raise InvalidArgumentError(f"{name} has an impossible port: ports go from 1 to 65535")
     if url.userinfo or "?" in value or "#" in value:
         raise InvalidArgumentError(f"{name} must hold no user, no ? and no #: only a host and perhaps a path")
     return str(url)

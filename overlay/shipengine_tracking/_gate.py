@@ -44,6 +44,7 @@ class Waiter:
     make_event: Callable[[], Any]  # of a ReentrantEvent or an asyncio.Event, made only for those who wait
     patience: float  # seconds it may wait for the account's limit
     slot_patience: float  # seconds it may wait for others to end
+    is_again: bool = False  # whether the call was sent before
     is_of_run: bool = False  # then no wait counts but one that the server announces beyond its patience
     event: Any = None
     since: float = inf
@@ -117,7 +118,7 @@ class Gate:
             needed = self.announced - now
         if left <= 0 or needed > min(left, waiter.patience):
             self.give_up(waiter)
-            raise _held_back(limit or _LIMIT, needed or None, self.closed_by)
+            raise _held_back(waiter, limit or _LIMIT, needed or None, self.closed_by)
         return max(min(left, again - now, LONGEST_PAUSE), SHORTEST_PAUSE)
 
     def give_up(self, waiter: Waiter) -> None:
@@ -201,12 +202,12 @@ class Gate:
                 waiter.event.set()
 
 
-def _held_back(limit: str, seconds: float | None, cause: RateLimitError | None) -> RateLimitError:
+def _held_back(waiter: Waiter, limit: str, seconds: float | None, cause: RateLimitError | None) -> RateLimitError:
     # The error of a call that was not sent, because an earlier answer asks all calls to wait.
     error = RateLimitError(429, cause.headers if cause else {}, cause.body if cause else b"")
     error.retry_after, error.attempts = seconds, 0
     wait = "" if seconds is None else f" for another {seconds:.0f} s"
-    error.args = (f"not sent: {limit}{wait}",)
+    error.args = (f"not sent{' again' if waiter.is_again else ''}: {limit}{wait}",)
     error.__cause__ = cause
     return error
 

@@ -200,7 +200,9 @@ def check_cryptography() -> None:
 
 def cryptography_missing() -> ImportError:
     """Return what to raise without `cryptography`."""
-    return ImportError("signatures take the package cryptography: pip install 'shipengine-tracking[webhooks]'")
+    return ImportError(
+        "checking signatures needs the package cryptography: pip install 'shipengine-tracking[webhooks]'"
+    )
 
 
 class _Cryptography(NamedTuple):

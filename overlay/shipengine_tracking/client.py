@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from typing import Self
 
 import httpx
@@ -51,7 +51,7 @@ class TrackingClient(Client[httpx.BaseTransport]):
         query = self._package_query(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
         self._connections.call(start_tracking.sync_detailed, query)
 
-    def start_many(self, packages: Iterable[Package], *, concurrency: int = 8) -> Iterator[Outcome]:
+    def start_many(self, packages: Iterable[Package], *, concurrency: int = 8) -> Generator[Outcome]:
         """Subscribe many packages, several at a time; yield what became of each as it completes.
 
         The packages are read as they are needed, in the caller's thread, at most a few times `concurrency` ahead.

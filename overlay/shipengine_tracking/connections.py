@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -156,10 +157,11 @@ class Connections(_Shared[Slot]):
             if self.closed:
                 return
             free = self._end()
-        for slot in free:
-            slot.close()
-        if self._settings.transport is not None:
-            self._settings.transport.close()
+        with ExitStack() as stack:  # whatever one of them raises, the others are closed
+            if self._settings.transport is not None:
+                stack.callback(self._settings.transport.close)
+            for slot in free:
+                stack.callback(slot.close)
 
 
 class AsyncConnections(_Shared[AsyncSlot]):
@@ -237,7 +239,8 @@ class AsyncConnections(_Shared[AsyncSlot]):
         if self.closed:
             return
         self._check_loop()
-        for slot in self._end():
-            await slot.close()
-        if self._settings.transport is not None:
-            await self._settings.transport.aclose()
+        async with AsyncExitStack() as stack:  # whatever one of them raises, or is cancelled, the others are closed
+            if self._settings.transport is not None:
+                stack.push_async_callback(self._settings.transport.aclose)
+            for slot in self._end():
+                stack.push_async_callback(slot.close)

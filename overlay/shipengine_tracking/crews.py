@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -24,7 +24,7 @@ _LEAVE = object()
 
 def stream(
     packages: Iterable[Package], concurrency: int, connections: Connections, start: Callable[..., None]
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Start packages in threads; yield their outcomes. The packages are read in the caller's thread."""
     run = connections.begin_run()
     try:
@@ -34,7 +34,7 @@ def stream(
             yield from crew.outcome()
         if crew.failure is not None:
             raise crew.failure
-        if not crew.exhausted:
+        if crew.dropped or not crew.exhausted:
             connections.check_open()
     finally:
         connections.end_run(run)
@@ -46,6 +46,7 @@ class _Threads:
     def __init__(self, concurrency: int, start: Callable[[Any], None], end_run: Callable[[], None], run: Run):
         self.failure: BaseException | None = None
         self.exhausted = False
+        self.dropped = False  # whether a package that was read has not been dealt with
         self._most = concurrency
         self._flying = 0
         self._workers = 0
@@ -89,6 +90,7 @@ class _Threads:
             while True:
                 if self._given.get_nowait() is not _LEAVE:
                     self._flying -= 1
+                    self.dropped = True
         self._dismiss()
 
     def outcome(self) -> Iterator[Outcome]:
@@ -99,6 +101,8 @@ class _Threads:
             self.failure = error
         elif error is None or is_reported(error):
             yield Outcome(package, error)
+        else:
+            self.dropped = True
 
     def _is_ending(self) -> bool:
         return self.exhausted or self.failure is not None or self._run.over.is_set()
@@ -126,11 +130,11 @@ async def stream_async(
     start: Callable[..., Coroutine[Any, Any, None]],
 ) -> AsyncGenerator[Outcome]:
     """Start packages in tasks; yield their outcomes."""
-    run = connections.begin_run()
-    tasks: list[asyncio.Task[None]] = []
+    read, run = _reader(packages), connections.begin_run()
+    crew = _Tasks(read, concurrency, partial(start, run=run), partial(connections.end_run, run), run)
+    del packages, read  # held by the crew alone, so that the source is let go when the run ends
+    tasks = [asyncio.create_task(crew.work()) for _ in range(concurrency)]
     try:
-        crew = _Tasks(packages, concurrency, partial(start, run=run), partial(connections.end_run, run), run)
-        tasks += [asyncio.create_task(crew.work()) for _ in range(concurrency)]
         for task in tasks:
             task.add_done_callback(crew.left)
         working = concurrency
@@ -143,18 +147,27 @@ async def stream_async(
                 yield outcome
         if crew.failure is not None:
             raise crew.failure
-        if not crew.exhausted:
+        if crew.dropped or not crew.exhausted:
             connections.check_open()
     finally:
         connections.end_run(run)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        crew.read = None
 
 
-async def _aiter(packages: Iterable[Package]) -> AsyncIterator[Package]:
-    for package in packages:
-        yield package
+def _reader(packages: Iterable[Package] | AsyncIterable[Package]) -> Callable[[], Awaitable[Package]]:
+    if isinstance(packages, AsyncIterable):
+        return aiter(packages).__anext__
+    source = iter(packages)
+
+    async def read() -> Package:
+        for package in source:
+            return package
+        raise StopAsyncIteration
+
+    return read
 
 
 class _Tasks:
@@ -162,7 +175,7 @@ class _Tasks:
 
     def __init__(
         self,
-        packages: Iterable[Package] | AsyncIterable[Package],
+        read: Callable[[], Awaitable[Package]] | None,
         concurrency: int,
         start: Callable[[Any], Coroutine[Any, Any, None]],
         end_run: Callable[[], None],
@@ -172,7 +185,8 @@ class _Tasks:
         self.room = asyncio.Semaphore(AHEAD * concurrency)
         self.failure: BaseException | None = None
         self.exhausted = False
-        self._source = aiter(packages) if isinstance(packages, AsyncIterable) else _aiter(packages)
+        self.dropped = False  # whether a package that was read has not been dealt with
+        self.read: Any = read  # until the run ends
         self._turn = asyncio.Lock()
         self._idle = set[asyncio.Task[Any]]()
         self._start, self._end_run, self._run = start, end_run, run
@@ -180,7 +194,10 @@ class _Tasks:
 
     async def work(self) -> None:
         """Start one package after another."""
-        while (package := await self._next()) is not _LEAVE and not self._run.over.is_set():
+        while (package := await self._next()) is not _LEAVE:
+            if self._run.over.is_set():
+                self.dropped = True
+                return
             try:
                 await self._start(package)
                 self.outcomes.put_nowait(Outcome(package))
@@ -193,9 +210,9 @@ class _Tasks:
         try:
             await self.room.acquire()
             async with self._turn:
-                if self.exhausted or self.failure:
+                if self.exhausted or self.failure or self._run.over.is_set():
                     return _LEAVE
-                return await anext(self._source)
+                return await self.read()
         except StopAsyncIteration:
             self.exhausted = True
         except Exception as error:
@@ -211,6 +228,8 @@ class _Tasks:
         elif is_reported(error):
             self.outcomes.put_nowait(Outcome(package, error))
             return
+        else:
+            self.dropped = True
         self.room.release()
 
     def _dismiss(self) -> None:

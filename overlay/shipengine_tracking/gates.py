@@ -67,11 +67,12 @@ class _Shell:
         call.sent = False
         pool = self._settings.timeout.pool
         patience = self._settings.max_wait - (0.0 if call.run else call.waited)
-        return Waiter(self._make_event, patience, inf if pool is None else pool, is_of_run=call.run is not None)
+        slot_patience = inf if pool is None else pool
+        return Waiter(self._make_event, patience, slot_patience, call.attempts > 0, call.run is not None)
 
     def _ask(self, call: Call, waiter: Waiter) -> float:
+        call.check_run()  # first: who closes a client ends its runs
         self._check_open()
-        call.check_run()
         now = clock()
         pause = self.state.enter(waiter, now)
         if not pause:

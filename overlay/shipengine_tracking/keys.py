@@ -72,9 +72,10 @@ class _Known:
 
     def look_up(self, key_id: str) -> KeyRing:
         """Return the set. If it has not the key, and could not be fetched, nobody can tell who has signed."""
-        if self._failure is not None and not self.has(key_id):
-            failure = copy.copy(self._failure)
-            failure.__cause__ = self._failure.__cause__
+        failed = self._failure  # once: another thread may be fetching
+        if failed is not None and not self.has(key_id):
+            failure = copy.copy(failed)
+            failure.__cause__ = failed.__cause__
             failure.add_note(_NOTE)
             raise failure
         return self._keys
@@ -124,6 +125,9 @@ class KeySet:
                 self._known.note(APIError(204, slot.send(Call(_get, {}))))
         except ShipEngineError as error:
             self._known.note(error.with_traceback(None))
+        except (KeyboardInterrupt, SystemExit):
+            self._known.forget()
+            raise
 
 
 def _in_time(settings: Settings) -> Settings:

@@ -55,6 +55,7 @@ class Call:
     refused: int = 0  # of them, those of a run that met the account's limit: they use up no retries
     waited: float = 0.0  # seconds spent at the gate and between attempts; of a run, not for the account's limit
     failed: ShipEngineError | None = None  # how the first attempt ended, until the engine has seen it
+    last: ShipEngineError | None = None  # how the attempt before has ended
     sent: bool = False  # whether the present attempt has got past the gate
 
     def check_run(self) -> None:
@@ -88,6 +89,11 @@ class Call:
 
     def ended_by(self, error: ShipEngineError) -> ShipEngineError:
         """Return an error as the caller meets it: with the count, without the frames in between."""
+        last, limited = self.last, isinstance(error, RateLimitError)
+        if last is not None and not self.sent and not (limited and isinstance(last, RateLimitError)):
+            # What keeps a retry from being sent says nothing of the attempt before, by which a package may be tracked.
+            last.add_note(f"The retry: {error}")
+            error = last
         if not isinstance(error, InvalidArgumentError):
             error.attempts = self.attempts
         return error.with_traceback(None)
@@ -146,6 +152,7 @@ def engine(
 
     def before_sleep(state: RetryCallState) -> None:
         call, error = state.args[0], _error(state)
+        call.last = error
         if call.run is not None and isinstance(error, RateLimitError):
             call.refused += 1
             step = "again"

@@ -27,7 +27,9 @@ def main() -> None:
         type=_connection,
         help="a carrier connected to the account, such as se-28529731=dhl_express; may be repeated",
     )
-    parser.add_argument("--webhook-url", metavar="URL", help="where to deliver updates of each subscribed package")
+    parser.add_argument(
+        "--webhook-url", metavar="URL", type=_url, help="where to deliver updates of each subscribed package"
+    )
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     stop = threading.Event()
@@ -52,6 +54,12 @@ def _connection(text: str) -> tuple[str, str]:
     if not (identifier and code):
         raise argparse.ArgumentTypeError(f"{text!r} is not ID=CODE")
     return identifier, code
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} does not begin with http:// or https://")
+    return text
 
 
 if __name__ == "__main__":

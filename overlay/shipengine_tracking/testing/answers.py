@@ -115,10 +115,16 @@ def error(
     **members: object,
 ) -> Answer:
     """Return an answer in the vendor's shape with one error; `members` are the error's other members."""
-    request_id = str(uuid.uuid4())
+    ids = request_ids()
     item = {"error_source": error_source, "error_type": error_type, "error_code": code, "message": message, **members}
-    document = {"request_id": request_id, "errors": [item]}
-    return Answer.of(status, document, {"x-shipengine-requestid": request_id, **(headers or {})})
+    document = {"request_id": ids["request-id"], "errors": [item]}
+    return Answer.of(status, document, {**ids, **(headers or {})})
+
+
+def request_ids() -> dict[str, str]:
+    """Return the headers with a new request id: both carry it in every answer of the API."""
+    request_id = str(uuid.uuid4())
+    return {"x-shipengine-requestid": request_id, "request-id": request_id}
 
 
 def decide(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,6 +17,8 @@ import httpx
 from attrs import define, field, frozen
 
 from .._signature import KEY_ID, SIGNATURE, TIMESTAMP, cryptography_missing
+
+log = logging.getLogger(__name__)
 
 # The vendor's rule: three tries, two hours apart, and then the update is dropped.
 TRIES, PAUSE = 3, 7200.0
@@ -168,8 +172,9 @@ class Postman:
     def end(self) -> None:
         """Try nothing more."""
         self._ended.set()
+        deadline = time.monotonic() + LONGEST_GOODBYE
         for thread in self._threads:
-            thread.join(LONGEST_GOODBYE)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _try_again(self, delivery: Delivery) -> None:
         for _ in range(TRIES - 1):
@@ -184,8 +189,9 @@ class Postman:
             with httpx.Client(trust_env=False, timeout=TIMEOUT, verify=verify) as client:
                 answer = client.post(delivery.url, content=delivery.body, headers=delivery.headers)
                 delivery.statuses.append(answer.status_code)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last of a name that no host can have
             delivery.statuses.append(type(error).__name__)
+        log.info("%s <- an update: %s", delivery.url, delivery.statuses[-1])
         return delivery.is_accepted
 
 

@@ -9,7 +9,6 @@ import socketserver
 import struct
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,7 +17,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 
-from .answers import Answer, Request, Subscription, decide, error
+from .answers import Answer, Request, Subscription, decide, error, request_ids
 from .deliveries import PAUSE, Delivery, Postman, Signer, update
 from .weather import RateLimit, Weather, too_many
 
@@ -27,6 +26,9 @@ log = logging.getLogger(__name__)
 
 class FakeShipEngine:
     """Answers like the API, records what it was asked, and fails as you script it.
+
+    It is no sandbox: whatever its key, it delivers updates and knows all carriers. Where the API's documentation is
+    silent it accepts: a carrier id alone, and any carrier code beside it.
 
     Args:
         connected: The carriers connected to the account: carrier id -> carrier code.
@@ -142,12 +144,12 @@ class FakeShipEngine:
             self.subscriptions.append(decision)
             if self.webhook_url is not None:
                 self._postman.later(partial(self._travel, decision, self.webhook_url))
-            headers = {"x-shipengine-requestid": str(uuid.uuid4()), **headers}
+            headers = {**request_ids(), **headers}
             return Answer.of(204, headers=headers, delay=self.weather.delay if self.weather and trouble else 0.0)
 
     def _public_keys(self) -> Answer:
         try:
-            return Answer.of(200, self._signer.jwks())
+            return Answer.of(200, self._signer.jwks(), request_ids())
         except ImportError as missing:
             return error(500, "unspecified", str(missing), error_type="system")
 

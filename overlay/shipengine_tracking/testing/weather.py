@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping
 from math import ceil
@@ -63,6 +64,9 @@ class Weather:
     _random: Random = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        for name in self.shares:
+            if name not in ("reset", "cut", "slow") and not re.fullmatch("[2-9][0-9]{2}", name):
+                raise ValueError(f"no weather is called {name!r}: take reset, cut, slow or a status such as 503")
         self._random = Random(self.seed)
 
     def strikes(self) -> str | None:
