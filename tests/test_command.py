@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from shipengine_tracking.testing.__main__ import main
+from shipengine_tracking.testing.__main__ import _url, main
 
 PATH = "/v1/tracking/start"
 COMMAND = [sys.executable, "-m", "shipengine_tracking.testing"]
@@ -135,6 +135,11 @@ def test_arguments_that_cannot_be_right(
 ) -> None:
     assert run(monkeypatch, *arguments) in (1, 2)
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:5000/x", "https://host/"])
+def test_an_address_of_a_webhook(url: str) -> None:
+    assert _url(url) == url
 
 
 def test_the_port_and_the_key_that_go_without_saying(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,6 +173,8 @@ def test_the_keys_are_for_anybody_and_one_is_of_another_kind(fake: FakeShipEngin
     fake.rotate_key(keep=False)
     assert len(keys(fake)["keys"]) == 2
     assert httpx.post(f"{fake.url}/jwks").status_code == 401
+    ids = [httpx.get(f"{fake.url}/jwks").headers[name] for name in ("x-shipengine-requestid", "request-id")]
+    assert len({str(uuid.UUID(one)) for one in ids} & {*ids}) == 2  # one each, of two answers
 
 
 def test_a_number_in_a_key_is_base64url() -> None:

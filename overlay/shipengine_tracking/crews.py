@@ -194,10 +194,7 @@ class _Tasks:
 
     async def work(self) -> None:
         """Start one package after another."""
-        while (package := await self._next()) is not _LEAVE:
-            if self._run.over.is_set():
-                self.dropped = True
-                return
+        while (package := await self._next()) is not _LEAVE and not self._run.over.is_set():
             try:
                 await self._start(package)
                 self.outcomes.put_nowait(Outcome(package))
