@@ -37,7 +37,7 @@ soak: .venv/developed ## many calls through bad weather and rate limits: some mi
 bench: .venv/developed build/bench-venv/installed ## compare the speed with other clients: some minutes on a quiet machine
 	@$(BIN)/python scripts/benchmark.py
 
-mutate: .venv/developed ## break the overlay in each place and see whether a test notices: hours, less when repeated
+mutate: .venv/developed ## break the overlay in each place and see whether a test notices: an hour or two, less when repeated
 	@mkdir -p build/mutate && cd build/mutate && rm -rf src $(MUTATED) && cp -Rp ../../overlay src && \
 		cp -Rp $(addprefix ../../,$(MUTATED)) . && \
 		mutmut run --max-children 4 $(MUTANTS) && mutmut results && python scripts/mutation_score.py mutants
