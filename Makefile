@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What mutmut works on beside overlay/: copies, for hatchling follows links, and takes what it finds there to be packed.
 MUTATED := tests spec scripts README.md pyproject.toml
-# One more than there are processors: many a test waits.
+# One more than there are processors: many a test waits. Each file goes to one of them, with what its tests share.
 WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .DEFAULT_GOAL := help
@@ -23,7 +23,7 @@ demo: .venv/installed ## start tracking a package: against the built-in fake ser
 	@$(BIN)/python scripts/demo.py
 
 test: .venv/developed ## run the tests
-	@$(BIN)/python -m pytest -m 'not slow' --numprocesses $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -m 'not slow' --numprocesses $(WORKERS) --dist loadfile
 
 test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a browser, wheels, 10,000 random cases
 	@$(BIN)/python -m pytest -m 'slow or hypothesis' --hypothesis-profile=slow
@@ -44,7 +44,7 @@ mutate: .venv/developed ## break the overlay in each place and see whether a tes
 
 coverage: .venv/developed ## fail if the tests, slow ones too, miss a line or a branch of the overlay or the scripts
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@coverage run -m pytest --numprocesses 2 --dist loadgroup
+	@coverage run -m pytest --numprocesses 2 --dist loadfile
 	@coverage combine --quiet
 	@coverage report
 

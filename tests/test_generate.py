@@ -139,9 +139,6 @@ def processes_of(root: Path) -> list[str]:
     return [line for line in listing.splitlines() if str(root) in line]
 
 
-pytestmark = pytest.mark.xdist_group("generate")  # in one process, which runs the generator once for all of them
-
-
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tree that the spec of this checkout gives."""
