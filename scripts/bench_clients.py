@@ -1,4 +1,7 @@
-"""The clients that `make bench` compares, in an environment of their own: `bench_clients.py MEASURE ARGUMENT…`."""
+"""What `make bench` measures, in the environment that has the other clients: `bench_clients.py MEASURE ARGUMENT…`.
+
+MEASURE is a function of this module; its arguments are JSON. Its result is printed as JSON.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,24 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextma
 from functools import partial
 from importlib import import_module
 from itertools import product, repeat
+from types import CodeType, FrameType
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from shipengine_tracking import AsyncTrackingClient, Package, TrackingClient
+from shipengine_tracking.testing import FakeShipEngine
+from shipengine_tracking.webhooks import Verifier, parse
 
 KEY, PATH = "TEST_bench", "/v1/tracking/start"
 BARE: dict[str, Any] = {"headers": {"API-Key": KEY}, "timeout": 30.0}
 FOR_50 = {"limits": httpx.Limits(max_connections=50, max_keepalive_connections=50), **BARE}
 FOR_ONE = {"limits": httpx.Limits(max_connections=1), "verify": httpx.create_ssl_context(), **BARE}
 
-# A way to call is opened for so many workers, and gives each of them its call; the call takes a tracking number.
+# A way to call is opened for a number of workers and yields one function for each. It takes a tracking number.
 AsyncCall = Callable[[str], Awaitable[object]]
 Call = Callable[[str], object]
 
@@ -45,64 +54,66 @@ async def _post_async(client: httpx.AsyncClient, number: str) -> None:
 
 @asynccontextmanager
 async def ours_async(url: str, workers: int) -> AsyncIterator[list[AsyncCall]]:
-    """Open one AsyncTrackingClient for all."""
+    """Share one AsyncTrackingClient."""
     async with AsyncTrackingClient(KEY, base_url=url, max_retries=0) as client:
         yield [lambda number: client.start(tracking_number=number, carrier_code="ups")] * workers
 
 
 @asynccontextmanager
 async def httpx_async_shared(url: str, workers: int) -> AsyncIterator[list[AsyncCall]]:
-    """Open one httpx.AsyncClient for all, as httpx advises."""
+    """Share one httpx.AsyncClient, as httpx recommends."""
     async with httpx.AsyncClient(base_url=url, **FOR_50) as client:
         yield [partial(_post_async, client)] * workers
 
 
 @asynccontextmanager
 async def httpx_async_each(url: str, workers: int) -> AsyncIterator[list[AsyncCall]]:
-    """Open an httpx.AsyncClient for each."""
+    """Open an httpx.AsyncClient for each worker."""
     async with AsyncExitStack() as opened:
         clients = [httpx.AsyncClient(base_url=url, **FOR_ONE) for _ in range(workers)]
         yield [partial(_post_async, await opened.enter_async_context(client)) for client in clients]
 
 
 @asynccontextmanager
-async def aiohttp_shared(url: str, workers: int) -> AsyncIterator[list[AsyncCall]]:  # pragma: no cover - bench-venv's
-    """Open one aiohttp.ClientSession for all."""
+async def aiohttp_shared(
+    url: str, workers: int
+) -> AsyncIterator[list[AsyncCall]]:  # pragma: no cover - needs bench-venv
+    """Share one aiohttp.ClientSession."""
     aiohttp = import_module("aiohttp")
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=workers)) as session:
 
         async def call(number: str) -> None:
-            async with session.post(url + PATH, params=_query(number), headers=BARE["headers"]) as answer:
-                assert answer.status == 204
+            async with session.post(url + PATH, params=_query(number), headers=BARE["headers"]) as response:
+                assert response.status == 204
 
         yield [call] * workers
 
 
 @contextmanager
 def ours(url: str, workers: int) -> Iterator[list[Call]]:
-    """Open one TrackingClient for all."""
+    """Share one TrackingClient."""
     with TrackingClient(KEY, base_url=url, max_retries=0) as client:
         yield [lambda number: client.start(tracking_number=number, carrier_code="ups")] * workers
 
 
 @contextmanager
 def httpx_shared(url: str, workers: int) -> Iterator[list[Call]]:
-    """Open one httpx.Client for all, as httpx advises."""
+    """Share one httpx.Client, as httpx recommends."""
     with httpx.Client(base_url=url, **BARE) as client:
         yield [partial(_post, client)] * workers
 
 
 @contextmanager
 def httpx_each(url: str, workers: int) -> Iterator[list[Call]]:
-    """Open an httpx.Client for each."""
+    """Open an httpx.Client for each worker."""
     with ExitStack() as opened:
         clients = [httpx.Client(base_url=url, **FOR_ONE) for _ in range(workers)]
         yield [partial(_post, opened.enter_context(client)) for client in clients]
 
 
 @contextmanager
-def requests_each(url: str, workers: int) -> Iterator[list[Call]]:  # pragma: no cover - bench-venv's
-    """Open a requests.Session for each: threads are not to share one."""
+def requests_each(url: str, workers: int) -> Iterator[list[Call]]:  # pragma: no cover - needs bench-venv
+    """Open a requests.Session for each worker: a session is not safe for threads."""
     sessions = [import_module("requests").Session() for _ in range(workers)]
 
     def call(session: Any, number: str) -> None:
@@ -112,8 +123,8 @@ def requests_each(url: str, workers: int) -> Iterator[list[Call]]:  # pragma: no
 
 
 @contextmanager
-def vendors_sdk(url: str, workers: int) -> Iterator[list[Call]]:  # pragma: no cover - bench-venv's
-    """Open the vendor's SDK for each. It cannot start tracking: its nearest call asks where a package is."""
+def vendors_sdk(url: str, workers: int) -> Iterator[list[Call]]:  # pragma: no cover - needs bench-venv
+    """Open the vendor's SDK for each worker. It cannot start tracking, so it asks for the state of the package."""
     config = {"api_key": KEY, "base_uri": url, "page_size": 50, "retries": 0, "timeout": 30}
     engines = [import_module("shipengine").ShipEngine(config) for _ in range(workers)]
     yield [partial(engine.track_package_by_carrier_code_and_tracking_number, "ups") for engine in engines]
@@ -135,7 +146,7 @@ THREADS = {
 
 
 async def load_tasks(way: str, url: str, workers: int, calls: int) -> dict[str, Any]:
-    """Make the calls from as many tasks. Each has made one before the clock starts, so no set-up is counted."""
+    """Make the calls from a number of tasks. Each makes one call before the clock starts, so set-up does not count."""
     load = Load(calls)
 
     async def work(call: AsyncCall, numbers: Iterable[int]) -> None:
@@ -145,15 +156,15 @@ async def load_tasks(way: str, url: str, workers: int, calls: int) -> dict[str, 
             except Exception as error:
                 load.failed[type(error).__name__] += 1
 
-    async with TASKS[way](url, workers) as own:
-        await asyncio.gather(*(work(call, [0]) for call in own))
+    async with TASKS[way](url, workers) as functions:
+        await asyncio.gather(*(work(call, [0]) for call in functions))
         numbers = load.begin()
-        await asyncio.gather(*(work(call, numbers) for call in own))
+        await asyncio.gather(*(work(call, numbers) for call in functions))
         return load.measured()
 
 
 def load_threads(way: str, url: str, workers: int, calls: int) -> dict[str, Any]:
-    """Make the calls from as many threads, likewise."""
+    """Make the calls from a number of threads, in the same way."""
     load = Load(calls)
 
     def work(call: Call, numbers: Iterable[int]) -> None:
@@ -163,45 +174,90 @@ def load_threads(way: str, url: str, workers: int, calls: int) -> dict[str, Any]
             except Exception as error:
                 load.failed[type(error).__name__] += 1
 
-    with THREADS[way](url, workers) as own, ThreadPoolExecutor(workers) as crew:
-        list(crew.map(work, own, repeat([0])))
-        list(crew.map(work, own, repeat(load.begin())))
+    with THREADS[way](url, workers) as functions, ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, functions, repeat([0])))
+        list(pool.map(work, functions, repeat(load.begin())))
         return load.measured()
 
 
 class Load:
-    """The clock of a load, and what failed."""
+    """The clock of a load, and its failures."""
 
     def __init__(self, calls: int):
         self._calls, self.failed = calls, Counter[str]()
 
     def begin(self) -> Iterator[int]:
-        """Start the clock; return the numbers of the calls, for all workers together."""
+        """Start the clock; return the numbers of the calls, which the workers share."""
         self._began, self._cpu = time.perf_counter(), time.process_time()
         return iter(range(self._calls))
 
     def measured(self) -> dict[str, Any]:
-        """Stop the clock; return calls per second, CPU seconds a call, and the failures by kind."""
+        """Stop the clock; return calls per second, CPU seconds per call, and the number of failures by exception."""
         seconds, cpu = time.perf_counter() - self._began, time.process_time() - self._cpu
         return {"rate": self._calls / seconds, "cpu": cpu / self._calls, "failed": dict(self.failed)}
 
 
-def sequential(url: str, blocks: int, calls: int) -> dict[str, Any]:
-    """Return the CPU seconds of a call, one after the other: of ours and httpx's in turn, the medians of the blocks."""
-    spent: dict[str, list[float]] = {"this package": [], "httpx shared": []}
-    with ExitStack() as opened:
-        call = {way: opened.enter_context(THREADS[way](url, 1))[0] for way in spent}
-        for block, way in product(range(blocks + 1), spent):
-            began = time.process_time()
-            for number in range(calls):
-                call[way](f"{number:012}")
-            if block:  # the first is for warming up
-                spent[way].append((time.process_time() - began) / calls)
-    return {way: statistics.median(seconds) for way, seconds in spent.items()}
+def cpu_in_turn(blocks: int, calls: int, **functions: Callable[[], object]) -> dict[str, float]:
+    """Return the CPU seconds of one call of each function: the median of blocks of calls, measured in turn."""
+    spent: dict[str, list[float]] = {name: [] for name in functions}
+    for block, (name, function) in product(range(blocks + 1), functions.items()):
+        began = time.process_time()
+        for _ in range(calls):
+            function()
+        if block:  # the first warms up
+            spent[name].append((time.process_time() - began) / calls)
+    return {name: statistics.median(seconds) for name, seconds in spent.items()}
+
+
+def one_call(url: str, blocks: int, calls: int) -> dict[str, float]:
+    """Measure sequential calls."""
+    with ours(url, 1) as (start,), httpx_shared(url, 1) as (post,):
+        return cpu_in_turn(blocks, calls, ours=partial(start, "1Z"), base=partial(post, "1Z"))
+
+
+def making_a_client(blocks: int, calls: int) -> dict[str, float]:
+    """Measure making a client and closing it."""
+    return cpu_in_turn(blocks, calls, ours=lambda: TrackingClient(KEY).close(), base=lambda: httpx.Client().close())
+
+
+def verifying(blocks: int, calls: int) -> dict[str, float]:
+    """Measure verifying an update without parsing it, beside the bare signature check."""
+    with FakeShipEngine() as fake:
+        signed, body = fake.update("1Z", "IT")
+        verifier = Verifier(base_url=fake.url)
+        headers = {f"X-Other-{number}": "something" for number in range(12)} | signed
+        verifier.verify(headers, body)  # fetches the key
+    key, padding, algorithm = generate_private_key(65537, 2048), PKCS1v15(), SHA256()
+    public, signature = key.public_key(), key.sign(body, padding, algorithm)
+    spent = cpu_in_turn(
+        blocks,
+        calls,
+        base=lambda: public.verify(signature, body, padding, algorithm),
+        parsing=lambda: parse(body),
+        both=lambda: verifier.verify(headers, body),
+    )
+    return {"ours": spent["both"] - spent["parsing"], **spent}
+
+
+def functions(url: str) -> dict[str, int]:
+    """Count the functions, ours and generated, that one warm `start` runs, and how often it enters them."""
+    entered = Counter[CodeType]()
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        is_ours = str(frame.f_globals.get("__name__")).startswith("shipengine_tracking")
+        if event == "call" and is_ours and not frame.f_code.co_name.endswith("comp>"):  # Python 3.12 inlines these
+            entered[frame.f_code] += 1
+
+    with ours(url, 1) as (start,):
+        start("1Z")
+        sys.setprofile(profile)
+        start("1Z")
+        sys.setprofile(None)
+    return {"functions": len(entered), "entered": entered.total()}
 
 
 async def connections(url: str, waves: list[int]) -> dict[str, Any]:
-    """Make calls in waves of tasks that all begin at once; return the connections opened, as the responder counts."""
+    """Make calls in waves of tasks that begin at the same time; return how many connections the responder counted."""
     async with httpx.AsyncClient() as watch, ours_async(f"{url}/after/50", max(waves)) as calls:
         before = (await watch.get(f"{url}/counts")).json()["opened"]
         for wave in waves:
@@ -210,7 +266,7 @@ async def connections(url: str, waves: list[int]) -> dict[str, Any]:
 
 
 def many_threads(url: str, packages: int) -> dict[str, Any]:
-    """Start many packages from threads; return by how many megabytes memory grew after the first of them."""
+    """Run `start_many` with threads; return by how many megabytes memory grew after the first packages."""
     source = Packages(packages)
     with TrackingClient(KEY, base_url=url, max_retries=0) as client:
         outcomes = client.start_many(source, concurrency=8)
@@ -218,7 +274,7 @@ def many_threads(url: str, packages: int) -> dict[str, Any]:
 
 
 async def many_tasks(url: str, packages: int) -> dict[str, Any]:
-    """Start many packages from tasks, likewise."""
+    """Run `start_many` with tasks, in the same way."""
     source, ended = Packages(packages), Counter[str]()
     async with AsyncTrackingClient(KEY, base_url=url, max_retries=0) as client:
         async for outcome in client.start_many(source, concurrency=50):
@@ -227,7 +283,7 @@ async def many_tasks(url: str, packages: int) -> dict[str, Any]:
 
 
 class Packages:
-    """Packages, and the memory when the first of them had been read."""
+    """Packages, and the memory in use after the first of them."""
 
     def __init__(self, count: int):
         self._count, self._memory = count, 0
@@ -239,7 +295,7 @@ class Packages:
             yield Package(tracking_number=f"{number:012}", carrier_code="ups")
 
     def measured(self, ended: Counter[str]) -> dict[str, Any]:
-        """Return the growth since then, and how the calls ended."""
+        """Return the growth of memory in megabytes, and the results of the calls."""
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - self._memory
         return {"grown": grown / 1000, "succeeded": ended.pop("NoneType", 0), "failed": dict(ended)}
 

@@ -1,4 +1,4 @@
-"""Servers on loopback for `make bench`, each in a process of its own, that are not what a client waits for."""
+"""Servers on loopback for `make bench`, each in a process of its own, and fast enough that no client waits for them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 
-# All in one process: no workers to be orphaned. A connection is never closed for its age: clients are compared.
+# One process, so that no worker survives it. Connections stay open, however old they are.
 NGINX = """
 daemon off;
 master_process off;
@@ -45,13 +45,13 @@ http {
 
 
 class Counts:
-    """What the responder has seen: the connections opened, and the requests not yet answered."""
+    """The connections opened at the responder, and its requests in flight."""
 
     opened = in_flight = peak = 0
 
 
 class Responder(asyncio.Protocol):
-    """Answers 204 to a POST, after 50 ms if its path begins with /after/50; JSON to a GET; its counts to /counts."""
+    """Responds to a POST with 204, after 50 ms if its path begins with /after/50, and to a GET of /counts with JSON."""
 
     def __init__(self, counts: Counts):
         self._counts = counts
@@ -64,7 +64,7 @@ class Responder(asyncio.Protocol):
         self._counts.opened += 1
 
     def data_received(self, data: bytes) -> None:
-        """Answer each whole request. A client has one in flight on a connection, and a GET may have a short body."""
+        """Respond to each complete request. A connection has one in flight; the body of a GET is ignored."""
         self._received += data
         head, end, _ = self._received.partition(b"\r\n\r\n")
         if not end:
@@ -74,17 +74,17 @@ class Responder(asyncio.Protocol):
             self._counts.in_flight += 1
             self._counts.peak = max(self._counts.peak, self._counts.in_flight)
             milliseconds = int(head.split(b"/", 3)[2])
-            asyncio.get_running_loop().call_later(milliseconds / 1000, self._answer_late)
+            asyncio.get_running_loop().call_later(milliseconds / 1000, self._respond_late)
         elif head.startswith(b"POST"):
             self._transport.write(NO_CONTENT)
         else:
-            self._answer_json(vars(self._counts) if head.startswith(b"GET /counts") else {})
+            self._respond_with_json(vars(self._counts) if head.startswith(b"GET /counts") else {})
 
-    def _answer_late(self) -> None:
+    def _respond_late(self) -> None:
         self._counts.in_flight -= 1
         self._transport.write(NO_CONTENT)
 
-    def _answer_json(self, document: dict[str, object]) -> None:
+    def _respond_with_json(self, document: dict[str, object]) -> None:
         body = json.dumps(document).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         self._transport.write(head.encode() + body)
@@ -94,17 +94,17 @@ async def _respond() -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(partial(Responder, Counts()), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
-    # Whoever started this holds the other end: when they are gone, however they went, so is this.
-    gone = asyncio.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), loop.call_soon_threadsafe(gone.set)), daemon=True).start()
-    await gone.wait()
+    # stdin ends when the process that started this one ends, for whatever reason.
+    end = asyncio.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), loop.call_soon_threadsafe(end.set)), daemon=True).start()
+    await end.wait()
 
 
 @contextmanager
 def responder() -> Iterator[str]:
     """Run the responder; yield its URL."""
     command = [sys.executable, __file__]
-    # On leaving, Popen closes its stdin and waits.
+    # Leaving the block closes the stdin of the process and waits for its end.
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield f"http://127.0.0.1:{int(process.stdout.readline())}"
@@ -117,9 +117,9 @@ def nginx() -> Iterator[str]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         Path(folder, "nginx.conf").write_text(NGINX.replace("PORT", str(port)))
-        # A process between, that ends nginx when this one is gone, however it went.
+        # The process between ends nginx when this one ends, for whatever reason.
         at_end.enter_context(subprocess.Popen([sys.executable, __file__, folder], stdin=subprocess.PIPE))
-        _wait_until_open(port)
+        wait_until_open(port)
         yield f"http://127.0.0.1:{port}"
 
 
@@ -130,10 +130,11 @@ def _guard_nginx(folder: str) -> None:
 
 
 def _nginx_program() -> str | None:
-    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")  # which is not on every user's path
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")  # which is not on the PATH of every user
 
 
-def _wait_until_open(port: int) -> None:
+def wait_until_open(port: int) -> None:
+    """Wait until a server listens on a port."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
@@ -144,18 +145,18 @@ def _wait_until_open(port: int) -> None:
 
 @contextmanager
 def servers() -> Iterator[dict[str, str]]:
-    """Run the servers there are; yield the URL of each by its name, the responder's last."""
+    """Run nginx, if it is installed, and the responder; yield their URLs by name."""
     with ExitStack() as running:
         urls = {"nginx": running.enter_context(nginx())} if _nginx_program() else {}
         yield urls | {"responder": running.enter_context(responder())}
 
 
 async def rate(url: str, connections: int, requests: int) -> float:
-    """Return the requests per second that a server answers at least, asked by bare sockets with no HTTP client."""
+    """Return how many requests per second a server processes at least, measured with bare sockets."""
     host, port = url.removeprefix("http://").split(":")
     request, left = f"POST /v1/tracking/start HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), iter(range(requests))
 
-    async def ask() -> None:
+    async def send() -> None:
         reader, writer = await asyncio.open_connection(host, int(port))
         for _ in left:
             writer.write(request)
@@ -163,12 +164,12 @@ async def rate(url: str, connections: int, requests: int) -> float:
         writer.close()
 
     began = time.perf_counter()
-    await asyncio.gather(*(ask() for _ in range(connections)))
+    await asyncio.gather(*(send() for _ in range(connections)))
     return requests / (time.perf_counter() - began)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the one who started this ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the one that started this one ends it
     if sys.argv[1:]:
         _guard_nginx(sys.argv[1])
     else:

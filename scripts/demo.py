@@ -1,7 +1,7 @@
-"""The main job, shown: `make demo` subscribes a package at the built-in fake server, and receives its updates.
+"""The main job: `make demo` starts tracking a package at the fake server and receives its updates.
 
-With SHIPENGINE_API_KEY in the environment, `make demo CARRIER_CODE=ups TRACKING_NUMBER=1Z…` makes that one call to the
-real service instead.
+With SHIPENGINE_API_KEY in the environment, `make demo CARRIER_CODE=ups TRACKING_NUMBER=1Z…` makes one call to the real
+service instead.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from shipengine_tracking import (
 from shipengine_tracking.testing import FakeShipEngine, Subscription
 from shipengine_tracking.webhooks import TrackingEvent, Verifier
 
-# The package of the vendor's own example.
+# The package of ShipEngine's own example.
 CARRIER, NUMBER = "stamps_com", "9361269903502070406152"
 
 
 def main() -> int:
-    """Run the one demo or the other; 0 only if all of it happened."""
+    """Run one of the two demos; return 0 if everything happened as expected."""
     code, number = os.environ.get("CARRIER_CODE"), os.environ.get("TRACKING_NUMBER")
     if not code and not number:
         return against_the_fake()
@@ -41,72 +41,83 @@ def main() -> int:
         return against_the_real_service(code, number)
     needed = ("SHIPENGINE_API_KEY", "CARRIER_CODE", "TRACKING_NUMBER")
     missing = " and ".join(name for name in needed if not os.environ.get(name))
-    print(f"The real call needs {missing} too.", file=sys.stderr)
+    print(f"A call to the real service also needs {missing}.", file=sys.stderr)
     return 2
 
 
 def against_the_real_service(code: str, number: str) -> int:
-    """Make one call with the caller's own key."""
+    """Make one call with the user's own key."""
     try:
         with TrackingClient(max_retries=0) as client:
-            print(f"Calling once: {client!r}\n")
+            print(f"Making one call with {client!r}\n")
             client.start(carrier_code=code, tracking_number=number)
     except ShipEngineError as error:
         tell(error)
         return 1
-    print(f"  204: ShipEngine now tracks {number} of {code}, and tells your webhook when it moves.")
+    print(f"   204: tracking of {number}, carrier {code}, has started. Its updates go to your webhook.")
     return 0
 
 
 def against_the_fake() -> int:
-    """Start a package, receive its updates, refuse a forged one, and be refused twice."""
-    with FakeShipEngine() as fake, TrackingClient(fake.api_key, base_url=fake.url) as client:
-        print(f"A fake ShipEngine listens at {fake.url}; nothing leaves this machine.\n")
-        with receiver(client.webhook_verifier()) as (url, received):
+    """Start a package, receive its updates, reject a forged one, get its state, meet two errors, and stop it."""
+    package = {"carrier_code": CARRIER, "tracking_number": NUMBER}
+    with FakeShipEngine(journey=("AC", "IT")) as fake, TrackingClient(fake.api_key, base_url=fake.url) as client:
+        print(f"A fake ShipEngine listens at {fake.url}. Nothing leaves this machine.")
+        with receiver(Verifier(base_url=fake.url)) as (url, received):
             fake.webhook_url = url
-            print(f"1. Start tracking {NUMBER} of {CARRIER}")
-            client.start(carrier_code=CARRIER, tracking_number=NUMBER)
-            print(f"   204: subscribed. A webhook listens at {url}")
+            print(f"\n1. Start tracking package {NUMBER}, carrier {CARRIER}")
+            client.start(**package)
+            print(f"   204: tracking has started. Updates go to the webhook at {url}")
 
-            print("\n2. The updates that come back, their signatures verified")
+            print("\n2. Receive updates and verify their signatures")
             updates = [received.get(timeout=30) for _ in fake.journey]
             for update in updates:
                 tell(update)
 
-            print("\n3. An update that somebody has forged")
+            print("\n3. Reject a forged update")
             sent = fake.deliveries[-1]
             body = sent.body.replace(b"AUSTIN", b"BOSTON")
-            answer = httpx.post(url, content=body, headers=sent.headers, trust_env=False)  # through no proxy
+            response = httpx.post(url, content=body, headers=sent.headers, trust_env=False)  # without a proxy
             forged = received.get(timeout=30)
             tell(forged)
-            print(f"     answered with {answer.status_code}")
+            print(f"     response to its sender: {response.status_code}")
 
-        print("\n4. A wrong API key")
+        print("\n4. Get the state of the package")
+        state = client.get(**package)
+        print(f"   {state.tracking_number} is {state.status_code}: {len(state.events or ())} events so far")
+
+        print("\n5. Use a wrong API key")
         with TrackingClient("TEST_wrong_key", base_url=fake.url) as stranger:
-            unknown = refusal(stranger, CARRIER)
-        tell(unknown)
+            unauthorized = failure(stranger, CARRIER)
+        tell(unauthorized)
 
-        print("\n5. A carrier that is not connected to the account")
-        refused = refusal(client, "dhl_express")
-        tell(refused)
+        print("\n6. Start a package of a carrier that is not connected to the account")
+        not_connected = failure(client, "dhl_express")
+        tell(not_connected)
 
-        print(f"\nThe server holds {len(fake.subscriptions)} subscription:", *fake.subscriptions)
+        print("\n7. Stop tracking the package")
+        started = list(fake.subscriptions)
+        client.stop(**package)
+        print("   204: tracking has stopped. No more updates are sent.")
+
         happened = (
-            fake.subscriptions == [Subscription(NUMBER, CARRIER)]
+            started == [Subscription(NUMBER, CARRIER)]
             and [update.data.status_code for update in updates if isinstance(update, TrackingEvent)]
             == list(fake.journey)
             and isinstance(forged, InvalidSignatureError)
-            and answer.status_code == 401
-            and isinstance(unknown, AuthenticationError)
-            and isinstance(refused, CarrierError)
+            and response.status_code == 401
+            and state.status_code == fake.journey[-1]
+            and isinstance(unauthorized, AuthenticationError)
+            and isinstance(not_connected, CarrierError)
+            and not fake.subscriptions
         )
-    print("\nAll of it happened." if happened else "\nThat is not what should have happened.")
+    print("\nEverything happened as expected." if happened else "\nThis is not what was expected.")
     return 0 if happened else 1
 
 
 @contextmanager
 def receiver(verifier: Verifier) -> Iterator[tuple[str, Queue[TrackingEvent | WebhookError]]]:
-    """Run a webhook; yield its URL, and what it receives or refuses. README has it for Flask and FastAPI."""
+    """Run a receiver; yield its URL and a queue of what it accepts and rejects. README has it for Flask and FastAPI."""
     received: Queue[TrackingEvent | WebhookError] = Queue()
 
     class Webhook(BaseHTTPRequestHandler):
@@ -122,7 +133,7 @@ def receiver(verifier: Verifier) -> Iterator[tuple[str, Queue[TrackingEvent | We
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Leave the screen to the demo."""
+            """Print nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Webhook) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -130,7 +141,7 @@ def receiver(verifier: Verifier) -> Iterator[tuple[str, Queue[TrackingEvent | We
         server.shutdown()
 
 
-def refusal(client: TrackingClient, carrier: str) -> ShipEngineError | None:
+def failure(client: TrackingClient, carrier: str) -> ShipEngineError | None:
     """Start a package of a carrier; return the exception."""
     try:
         client.start(carrier_code=carrier, tracking_number=NUMBER)
@@ -140,7 +151,7 @@ def refusal(client: TrackingClient, carrier: str) -> ShipEngineError | None:
 
 
 def tell(what: TrackingEvent | ShipEngineError | None) -> None:
-    """Print what an exception, or an update, tells."""
+    """Print an update or an exception."""
     if isinstance(what, TrackingEvent):
         data = what.data
         print(f"   {data.tracking_number} is {data.status_code}: {data.status_description}")

@@ -5,6 +5,7 @@ the old one's place by two renames; a run that fails or is stopped before them l
 """
 
 import argparse
+import copy
 import fcntl
 import json
 import os
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import spec
 import trees
@@ -33,7 +35,7 @@ POST_HOOKS = [f"ruff check . {ISOLATED} --fix-only --select F,I,UP", f"ruff form
 
 
 class GenerateError(Exception):
-    """What a person has to mend before the tree can be written."""
+    """The tree cannot be written; the message says what to fix."""
 
 
 def main() -> int:
@@ -132,13 +134,27 @@ def generate(source: Path, work: Path, stop: Stop, lock: int) -> Path:
         raise GenerateError("\n".join(f"{spec.shown(source)}: {problem}" for problem in problems))
     work.mkdir(parents=True)
     # As JSON: the generator must not read the document otherwise than the checks did.
-    (work / "spec.json").write_text(json.dumps(document), encoding="utf-8")
+    (work / "spec.json").write_text(json.dumps(generator_input(document)), encoding="utf-8")
     (work / "config.json").write_text(json.dumps({"post_hooks": POST_HOOKS}), encoding="utf-8")
     if run_generator(work, stop, lock):
         words = readable((work / "words").read_text(encoding="utf-8", errors="replace"))
         raise GenerateError(f"{spec.shown(source)}: the generator refuses it:\n{words}")
     (work / PACKAGE / "py.typed").touch()  # not written with `--meta none`
     return (work / PACKAGE).parent
+
+
+def generator_input(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy that requires every member of the objects that only the server sends."""
+    from spec_places import object_schemas, operations  # imports the validator, which takes long
+
+    # Otherwise each attribute would be `str | None | Unset`. The published spec requires only what always arrives;
+    # the overlay's loader sets missing members to None before generated code reads them.
+    prepared = copy.deepcopy(document)
+    sent = object_schemas(document, [operation.get("requestBody") for operation in operations(document)])
+    for name, schema in prepared["components"]["schemas"].items():
+        if "properties" in schema and name not in sent:
+            schema["required"] = list(schema["properties"])
+    return prepared
 
 
 def require_pinned_tools() -> None:

@@ -1,4 +1,4 @@
-"""Say how many of the mutants the tests have killed, by what mutmut has noted: the end of `make mutate`."""
+"""Say how many mutants the tests killed, from the notes that mutmut keeps: the end of `make mutate`."""
 
 import json
 import sys
@@ -7,28 +7,27 @@ from pathlib import Path
 
 LEAST = 0.95
 
-# What the process that tries a mutant ends with. Read here, for mutmut's own figures take one that met an error outside
-# of its tests (255) for one that has run out of time.
-SAYS = {0: "survived", 1: "killed", 3: "killed", 5: "survived", 33: "survived", 36: "out of time"}
-SAYS |= dict.fromkeys((-24, 24, 152), "out of time")
+# The meaning of exit codes. mutmut's own figures count an error outside of the tests (255) as a timeout.
+MEANINGS = {0: "survived", 1: "killed", 3: "killed", 5: "survived", 33: "survived", 36: "out of time"}
+MEANINGS |= dict.fromkeys((-24, 24, 152), "out of time")
 
 
 def main() -> int:
-    """Read what is noted in the folder that is named; 1 if too few were killed. Who was not tried was not."""
-    ends = dict[str, str]()
+    """Read the notes in the given folder; return 1 if too few of all mutants were killed."""
+    results = dict[str, str]()
     for path in Path(sys.argv[1]).rglob("*.meta"):
         codes = json.loads(path.read_text())["exit_code_by_key"]
-        ends.update({name: SAYS.get(code, "not tried") for name, code in codes.items()})
-    count = Counter(ends.values())
+        results.update({name: MEANINGS.get(code, "not tried") for name, code in codes.items()})
+    count = Counter(results.values())
     killed = count["killed"] + count["out of time"]
     print(
-        f"{killed} of {len(ends)} mutants killed ({killed / len(ends):.1%}), {count['out of time']} of them by running "
-        f"out of time; {count['survived']} survived, {count['not tried']} not tried to the end"
+        f"{killed} of {len(results)} mutants killed ({killed / len(results):.1%}), {count['out of time']} of them by "
+        f"running out of time; {count['survived']} survived, {count['not tried']} not tried to the end"
     )
     if count["not tried"]:
-        names = " ".join(name for name, end in ends.items() if end == "not tried")
-        print(f"Those can be tried again: make mutate MUTANTS='{names}'")
-    return 0 if killed >= LEAST * len(ends) else 1
+        names = " ".join(name for name, result in results.items() if result == "not tried")
+        print(f"To try those again: make mutate MUTANTS='{names}'")
+    return 0 if killed >= LEAST * len(results) else 1
 
 
 if __name__ == "__main__":

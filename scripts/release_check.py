@@ -1,7 +1,7 @@
-"""Say whether what is checked out can be released, and what to do if not: `make release-check`.
+"""Say whether the checked-out revision can be released, and what to do if not: `make release-check`.
 
-First come the questions that cost nothing, all at once. Then it builds the sdist and the wheel into build/release/,
-tests the wheel, and writes build/sbom.cdx.json, which lists what an installation of the wheel brings.
+First come all checks that take no time. Then the script builds the sdist and the wheel into build/release/, tests the
+wheel, and writes build/sbom.cdx.json, which lists what an installation of the wheel contains.
 """
 
 import json
@@ -23,7 +23,7 @@ SBOM = ROOT / "build" / "sbom.cdx.json"
 
 
 def main() -> int:
-    """Check everything; 1 if something is left to do."""
+    """Check everything; return 1 if something is left to do."""
     todo = [
         *tree(_output("git", "status", "--porcelain")),
         *version(__version__, _output("git", "tag").splitlines()),
@@ -35,30 +35,30 @@ def main() -> int:
         return 1
     try:
         packages = _build()
-        _run("twine", "check", "--strict", *packages)
-        # What is tested is what goes out.
-        _run(sys.executable, "-m", "pytest", "-m", "slow", "tests/test_wheel.py", RELEASE=str(BUILT))
+        run("twine", "check", "--strict", *packages)
+        # RELEASE makes the tests use these packages instead of building new ones.
+        run(sys.executable, "-m", "pytest", "-m", "slow", "tests/packaging/test_wheel.py", RELEASE=str(BUILT))
         _list_parts(next(path for path in packages if path.suffix == ".whl"))
     except subprocess.CalledProcessError as error:
-        print(f"To do: mend what is said above. It was: {' '.join(map(str, error.cmd))}", file=sys.stderr)
+        print(f"To do: fix what this command reports: {' '.join(map(str, error.cmd))}", file=sys.stderr)
         return 1
     print(f"Ready: git tag v{__version__}, then upload what is in {BUILT.relative_to(ROOT)}/.")
     return 0
 
 
 def tree(status: str) -> list[str]:
-    """What stands in the way, by what `git status --porcelain` prints."""
+    """Return what is left to do, given the output of `git status --porcelain`."""
     files = [line[3:] for line in status.splitlines()]
-    return [f"commit or remove what git does not have: {', '.join(files)}"] if files else []
+    return [f"commit or remove what has changed: {', '.join(files)}"] if files else []
 
 
 def version(number: str, tags: list[str]) -> list[str]:
-    """What stands in the way, by the version and by git's tags."""
+    """Return what is left to do, given the version and the tags in git."""
     where = "overlay/shipengine_tracking/_version.py"
     try:
         normal = str(Version(number))
     except InvalidVersion:
-        return [f"give {where} a version such as 1.2.0 (PEP 440): {number!r} is none"]
+        return [f"{number!r} in {where} is not a valid version (PEP 440): write one such as 1.2.0"]
     if normal != number:
         return [f"write the version in {where} as {normal}, not {number}"]
     if {number, f"v{number}"} & set(tags):
@@ -67,48 +67,49 @@ def version(number: str, tags: list[str]) -> list[str]:
 
 
 def changelog(text: str, number: str) -> list[str]:
-    """What stands in the way, by the changelog."""
+    """Return what is left to do, given the changelog."""
     sections = re.findall(r"^## \[([^\]]+)\](.*)\n((?:(?!## ).*\n?)*)", text, re.MULTILINE)
     bodies = {name: body.strip() for name, _, body in sections}
     dates = {name: date for name, date, _ in sections}
     if number not in bodies:
-        return [f"in CHANGELOG.md, rename [Unreleased] to [{number}] - and the date, and begin a new [Unreleased]"]
+        return [f"in CHANGELOG.md, rename [Unreleased] to [{number}] - YYYY-MM-DD, and add a new [Unreleased]"]
     todo = []
     if not re.fullmatch(r" - \d{4}-\d\d-\d\d", dates[number]):
         todo.append(f"in CHANGELOG.md, date the section: ## [{number}] - 2026-12-31")
     if not bodies[number]:
-        todo.append(f"in CHANGELOG.md, say what is in {number}")
+        todo.append(f"in CHANGELOG.md, describe {number}")
     if bodies.get("Unreleased"):
-        todo.append(f"in CHANGELOG.md, move what is [Unreleased] to [{number}]: it is in this release")
+        todo.append(f"in CHANGELOG.md, move the entries of [Unreleased] to [{number}]: they are in this release")
     return todo
 
 
 def parts(sbom: str) -> dict[str, str]:
-    """Read the names and versions of the components in a bill of materials, its subject included."""
+    """Return the names and versions of the components in a bill of materials, its subject included."""
     document = json.loads(sbom)
     return {one["name"]: one.get("version", "") for one in [document["metadata"]["component"], *document["components"]]}
 
 
 def _build() -> list[Path]:
     shutil.rmtree(BUILT, ignore_errors=True)
-    _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", BUILT, ROOT)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", BUILT, ROOT)
     return sorted(BUILT.iterdir())
 
 
 def _list_parts(wheel: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder) / "venv" / "bin" / "python"
-        _run("uv", "venv", "--quiet", "--python", sys.executable, python.parent.parent)
-        _run("uv", "pip", "install", "--quiet", "--python", python, f"{wheel}[webhooks]")
-        subject = Path(folder) / "pyproject.toml"  # cyclonedx-py reads no version that hatchling has to find
+        run("uv", "venv", "--quiet", "--python", sys.executable, python.parent.parent)
+        run("uv", "pip", "install", "--quiet", "--python", python, f"{wheel}[webhooks]")
+        subject = Path(folder) / "pyproject.toml"  # cyclonedx-py cannot read a dynamic version
         text = (ROOT / "pyproject.toml").read_text()
         subject.write_text(text.replace('dynamic = ["version"]', f'version = "{__version__}"'))
         make = ["cyclonedx-py", "environment", "--mc-type", "library", "--output-reproducible", "--validate"]
-        _run(*make, "--pyproject", subject, "--output-file", SBOM, python)
+        run(*make, "--pyproject", subject, "--output-file", SBOM, python)
     print(f"{SBOM.relative_to(ROOT)}:", ", ".join(" ".join(part) for part in parts(SBOM.read_text()).items()))
 
 
-def _run(*command: str | Path, **environment: str) -> None:
+def run(*command: str | Path, **environment: str) -> None:
+    """Run a command and show it."""
     print(f"== {Path(command[0]).name} {' '.join(map(str, command[1:]))}", flush=True)
     subprocess.run(command, cwd=ROOT, check=True, env=os.environ | environment)
 

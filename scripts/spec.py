@@ -1,6 +1,6 @@
-"""Read the spec and say what is wrong with it: `make spec-check`.
+"""Load the spec and report errors in it: `make spec-check`.
 
-Generation reads the spec through here too, so what was checked is what is generated.
+scripts/generate.py loads the spec with this module too, so the code is generated from the document that was checked.
 """
 
 import argparse
@@ -19,11 +19,11 @@ SPEC = Path(__file__).resolve().parent.parent / "spec" / "openapi.yaml"
 
 
 class SpecError(Exception):
-    """The file cannot be read as a document: which file, which line, why."""
+    """The file cannot be loaded. The message names the file, the line and the reason."""
 
 
 def main() -> int:
-    """Print what is wrong with the spec; 1 if anything is."""
+    """Print all errors in the spec; return 1 if there are any."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("spec", nargs="?", type=Path, default=SPEC)
     path: Path = options.parse_args().spec
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The document in a YAML 1.2 file: what JSON could say too, no key given twice."""
+    """Load a YAML 1.2 file that has only the types of JSON and no duplicate keys."""
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _JsonConstructor
     try:
@@ -64,20 +64,20 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def problems(document: dict[str, Any]) -> list[str]:
-    """What is wrong with the document, each as `#/its/place: a sentence`."""
+    """Return the errors in the document, each as `#/its/place: a sentence`."""
     # First, because the validator would stop at a broken reference, and fetch a remote one.
     return list(_broken_references(document)) or [*_validator_errors(document), *_repeated_enum_values(document)]
 
 
 def walk(node: object, place: str = "#") -> Iterator[tuple[str, object]]:
-    """Every node below this one and this one itself, each with its JSON pointer."""
+    """Yield this node and every node below it, each with its JSON pointer."""
     yield place, node
     for key, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
         yield from walk(child, place + _pointer(key))
 
 
 def shown(path: Path) -> Path:
-    """The path as a person in this directory would write it."""
+    """Return the path relative to the current directory if it is inside it."""
     absolute = path.absolute()
     return absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else path
 
@@ -122,7 +122,7 @@ def _pointer(*keys: object) -> str:
 
 
 class _JsonConstructor(SafeConstructor):
-    """YAML as OpenAPI allows it: the types of JSON, and keys that are strings."""
+    """Construct only what OpenAPI allows in YAML: the types of JSON, with strings as keys."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         for key, _ in node.value:

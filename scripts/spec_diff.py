@@ -1,7 +1,8 @@
-"""Say in words what changed in the spec since a git revision, and refuse a breaking change: `make spec-diff BASE=…`.
+"""List what changed in the spec since a git revision, and fail on a breaking change: `make spec-diff BASE=…`.
 
-Breaking is what can make a client fail that was right before: something gone, something more asked of it, something
-told to it that it need not expect. Whoever means it writes the sentence that this prints into CHANGELOG.md.
+A change is breaking if it can make a correct client fail: something was removed, a request needs more than before, or
+a response contains something that a client did not have to expect. To accept it, add the printed sentence to
+CHANGELOG.md.
 """
 
 import argparse
@@ -26,7 +27,7 @@ Change = tuple[bool, str]
 
 
 def main() -> int:
-    """Print every change; 1 if one breaks clients and no new line of CHANGELOG.md names it."""
+    """Print all changes; return 1 if a breaking one is not in a new line of CHANGELOG.md."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("base", help="a git revision to compare with, such as HEAD^ or v1.2.0")
     base = options.parse_args().base
@@ -45,7 +46,7 @@ def main() -> int:
 
 
 def compare(old: Document, new: Document) -> list[Change]:
-    """What changed from one version to the next, the breaking changes first."""
+    """Return the changes between two versions, breaking changes first."""
     before, after = promises(old), promises(new)
     gone, come = _outermost(before.keys() - after.keys()), _outermost(after.keys() - before.keys())
     changes = [(True, f"{place} is gone") for place in gone]
@@ -59,10 +60,10 @@ def compare(old: Document, new: Document) -> list[Change]:
 
 
 def load_at(revision: str) -> Document:
-    """The spec of a git revision."""
+    """Load the spec of a git revision."""
     text = _git_show(revision, SPEC.relative_to(ROOT))
     if text is None:
-        raise SpecError(f"{revision} is no git revision, or has no {SPEC.relative_to(ROOT)}")
+        raise SpecError(f"{revision} is not a git revision, or has no {SPEC.relative_to(ROOT)}")
     with tempfile.TemporaryDirectory() as scratch:
         page = Path(scratch) / f"{revision.replace('/', '-')}-{SPEC.name}"
         page.write_text(text)
@@ -70,7 +71,7 @@ def load_at(revision: str) -> Document:
 
 
 def named_since(revision: str) -> set[str]:
-    """The lines that CHANGELOG.md has now and had not then, without the marks of a list."""
+    """Return the lines added to CHANGELOG.md since a revision, without list markers."""
     now = (ROOT / CHANGELOG).read_text() if (ROOT / CHANGELOG).exists() else ""
     then = _git_show(revision, CHANGELOG) or ""
     return {line.strip(" -*") for line in set(now.splitlines()) - set(then.splitlines())}
@@ -90,7 +91,7 @@ def _differences(old: Promise, new: Promise) -> Iterator[Change]:
     for kind in new.types - old.types:
         yield not asked and "anything" not in old.types, f"may now be {kind}"
     for kind in old.types - new.types:
-        # A type that an answer no longer has hurts nobody; a format decides how the generated client reads it.
+        # Removing a type from a response is harmless; a format decides how the generated client reads it.
         yield (asked and "anything" not in new.types) or "(" in kind, f"is no longer {kind}"
     yield from ((True, f"no longer knows {value}") for value in old.values - new.values)
     yield from ((False, f"now knows {value}") for value in new.values - old.values if old.values)
@@ -118,7 +119,7 @@ def _demands(promise: Promise) -> bool:
 
 
 def _outermost(places: set[str]) -> list[str]:
-    """Without what lies in another of the places: it came or went with that."""
+    """Leave out places inside another one: they were added or removed with it."""
     return [place for place in sorted(places) if not any(place != other and _within(place, other) for other in places)]
 
 
@@ -127,7 +128,7 @@ def _within(place: str, other: str) -> bool:
 
 
 def _prose(document: Document) -> set[tuple[str, str]]:
-    """Every text for people and every example, each with the part of the document that it belongs to."""
+    """Return all prose and examples, each with the part of the document that it belongs to."""
     keys = ("description", "summary", "title", "version", "examples", "value", "x-enumDescriptions", "x-codeSamples")
     texts = ((place.split("/"), node) for place, node in walk(document))
     return {("/".join(place[:4]), "/".join([*place, str(node)])) for place, node in texts if place[-1] in keys}

@@ -1,4 +1,4 @@
-"""Finding one's way in an OpenAPI document: what the rules and the comparison of two versions stand on."""
+"""Find and resolve parts of an OpenAPI document, for the rules and for comparing two versions."""
 
 import copy
 import re
@@ -13,12 +13,12 @@ Document = dict[str, Any]
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 OPERATION = rf"#/(paths|webhooks)/[^/]+/({'|'.join(METHODS)})"
-# Values that an example shows: a list of them in a schema, a named one elsewhere.
+# The values of examples: in a list in a schema, by name elsewhere.
 EXAMPLE_VALUES = re.compile(r".*/examples/(\d+|[^/]+/value)(/.*)?")
-# Where a key is a name that somebody chose, not a word of OpenAPI.
+# Places where the keys are names, not keywords of OpenAPI.
 NAMING_PLACES = re.compile(r".*/(properties|x-enumDescriptions|examples|content|headers)|#/(components/)?[^/]+")
 
-# The validator lets pass whatever has a format that it cannot check, and `uri` is one of those.
+# The validator accepts any value whose format it cannot check, and `uri` is such a format.
 FORMATS = copy.copy(oas31_format_checker)
 FORMATS.checkers = {
     **oas31_format_checker.checkers,
@@ -30,14 +30,20 @@ FORMATS.checkers = {
 
 
 def nodes(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every object of the document itself, not of the values that its examples show."""
+    """Yield every object of the document, except those inside the values of examples."""
     for place, node in walk(document):
         if isinstance(node, dict) and not EXAMPLE_VALUES.fullmatch(place):
             yield place, node
 
 
+def operations(document: Document) -> list[dict[str, Any]]:
+    """Return the operations that a client calls, without the webhooks."""
+    places = nodes({"paths": document["paths"]})
+    return [operation for place, operation in places if re.fullmatch(OPERATION, place)]
+
+
 def examples_of_schemas(document: Document) -> Iterator[tuple[str, str, Any]]:
-    """Every example of a value: whose it is, the place of its schema, and the example."""
+    """Yield `(place, place of the schema, example)` for every example of a value."""
     for place, node in nodes(document):
         shown = node.get("examples")
         if isinstance(shown, list):  # of a schema
@@ -48,7 +54,7 @@ def examples_of_schemas(document: Document) -> Iterator[tuple[str, str, Any]]:
 
 
 def resolved(document: Document, node: dict[str, Any]) -> dict[str, Any]:
-    """The node, or what it refers to."""
+    """Return the node, or what its `$ref` refers to."""
     found: Any = document
     for key in node["$ref"].split("/")[1:] if "$ref" in node else ():
         found = found[key]
@@ -56,7 +62,7 @@ def resolved(document: Document, node: dict[str, Any]) -> dict[str, Any]:
 
 
 def reachable(document: Document, node: object) -> set[str]:
-    """Every place that the node refers to, directly or through others."""
+    """Return every place that the node refers to, directly or through others."""
     found: set[str] = set()
     waiting = [node]
     while waiting:
@@ -68,20 +74,14 @@ def reachable(document: Document, node: object) -> set[str]:
     return found
 
 
-def names_below_webhook_envelopes(document: Document) -> set[str]:
-    """The object schemas that a webhook's body is made of, but for the outermost."""
-    places = reachable(document, document.get("webhooks", {}))
-    bodies = [
-        node for place, node in nodes(document) if re.fullmatch(r"#/webhooks/.*/requestBody/content/.*/schema", place)
-    ]
-    envelopes = {body.get("$ref") for body in bodies}
-    return {
-        place.rpartition("/")[2] for place in places - envelopes if "properties" in resolved(document, {"$ref": place})
-    }
+def object_schemas(document: Document, node: object) -> set[str]:
+    """Return the names of the object schemas that the node refers to, directly or through others."""
+    places = reachable(document, node)
+    return {place.rpartition("/")[2] for place in places if "properties" in resolved(document, {"$ref": place})}
 
 
 def closed(node: Any) -> Any:
-    """A copy in which no object may have members that its schema does not name."""
+    """Return a copy in which objects may not have members that their schema does not list."""
     if isinstance(node, list):
         return [closed(child) for child in node]
     if not isinstance(node, dict):
@@ -95,7 +95,7 @@ def closed(node: Any) -> Any:
 
 
 def branches(document: Document, schema: Any) -> Iterator[dict[str, Any]]:
-    """The schema without references and combinations: each of the schemas that it may be, whole."""
+    """Yield each alternative of a schema, with references and combinations resolved."""
     if isinstance(schema, bool):
         yield from [{}] if schema else []
         return
@@ -103,7 +103,7 @@ def branches(document: Document, schema: Any) -> Iterator[dict[str, Any]]:
     if "const" in own:
         own["enum"] = [own.pop("const")]
     found = [own]
-    # Each of these must hold, by any one of its choices.
+    # A value must fit at least one choice of each list.
     all_of = [[resolved(document, {"$ref": schema["$ref"]})]] if "$ref" in schema else []
     all_of += [schema[key] for key in ("anyOf", "oneOf") if key in schema]
     all_of += [[part] for part in schema.get("allOf", [])]
@@ -114,7 +114,7 @@ def branches(document: Document, schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """The schema of what fits both."""
+    """Return the schema of the values that fit both."""
     both = {**one, **other}
     for key in one.keys() & other.keys():
         mine, theirs = one[key], other[key]

@@ -1,6 +1,6 @@
-"""What this project asks of its spec beyond valid OpenAPI, one function a rule: `make spec-check`.
+"""Rules for the spec beyond valid OpenAPI, one function per rule: `make spec-check`.
 
-A rule yields what breaks it, each as `#/its/place: a sentence`. `RULES` at the end is the whole standard.
+A rule yields each violation as `#/its/place: a sentence`. `RULES` at the end lists all rules.
 """
 
 import re
@@ -19,8 +19,8 @@ from spec_places import (
     Document,
     closed,
     examples_of_schemas,
-    names_below_webhook_envelopes,
     nodes,
+    object_schemas,
     reachable,
     resolved,
 )
@@ -41,8 +41,8 @@ DESCRIBED_PLACES = {
     # The generator takes a parameter's description from its schema alone.
     SCALAR_PLACES.pattern.replace("(parameters|headers)", "parameters"): ("description",),
 }
-STATUSES = ("204", "401", "403", "429", "5XX")
-NAMES = {"ShipEngine", "Python", "API", "HTTP", "JSON", "URL", "USPS", "UPS", "I"}
+STATUSES = ("401", "403", "429", "5XX")
+NAMES = {"ShipEngine", "Python", "API", "HTTP", "ID", "JSON", "URL", "USPS", "UPS", "I"}
 FORBIDDEN = {
     "example": "is deprecated in OpenAPI 3.1: give examples",
     "const": "closes what the wire may change: describe the value and give it as an example",
@@ -53,7 +53,7 @@ CATALOGUE_ENTRY = re.compile(r"(† )?[A-Z][^→]*\.( [A-Z][^→]*\.)* → (`(Ac
 
 
 def main() -> int:
-    """Print what breaks a rule; 1 if anything does."""
+    """Print all violations; return 1 if there are any."""
     found = findings(load(SPEC))
     for name, finding in found:
         print(f"{name}: {finding}", file=sys.stderr)
@@ -63,19 +63,19 @@ def main() -> int:
 
 
 def findings(document: Document) -> list[tuple[str, str]]:
-    """Every rule that the document breaks, and where."""
+    """Return `(rule, violation)` for every violation."""
     return [(rule.__name__, finding) for rule in RULES for finding in rule(document)]
 
 
 def error_catalogue(document: Document) -> dict[str, str | None]:
-    """The exception that each error code becomes; None where the status decides."""
+    """Return the name of the exception for each error code; None if the status decides."""
     descriptions = document["components"]["schemas"]["KnownErrorCode"]["x-enumDescriptions"]
     matches = {code: CATALOGUE_ENTRY.fullmatch(str(text)) for code, text in descriptions.items()}
     return {code: match and match[4] for code, match in matches.items()}
 
 
 def everything_is_described(document: Document) -> Findings:
-    """Whatever a reader meets has a description, and a summary where there is room for one."""
+    """Everything that the rendered page shows has a description, and a summary where OpenAPI has one."""
     for place, node in nodes(document):
         for pattern, keys in DESCRIBED_PLACES.items():
             if "$ref" not in node and re.fullmatch(pattern, place):
@@ -83,7 +83,7 @@ def everything_is_described(document: Document) -> Findings:
 
 
 def prose_is_in_sentences(document: Document) -> Findings:
-    """A description begins like a sentence and ends with a full stop."""
+    """A description begins with a capital letter and ends with a full stop."""
     for place, node in nodes(document):
         texts = [node.get("description"), *(node.get("x-enumDescriptions") or {}).values()]
         for text in (text for text in texts if isinstance(text, str)):
@@ -92,11 +92,11 @@ def prose_is_in_sentences(document: Document) -> Findings:
 
 
 def summaries_are_in_sentence_case(document: Document) -> Findings:
-    """A summary or title is no heading in capitals and no sentence with a full stop."""
+    """A summary or title is in sentence case, without a full stop."""
     for place, node in nodes(document):
         for text in (node[key] for key in ("summary", "title") if isinstance(node.get(key), str)):
             words = text.removesuffix(".").split() or [""]
-            # Only the very first letter may be a capital, but for names.
+            # Only the first letter may be a capital, except in names.
             shouted = [
                 word
                 for index, word in enumerate(words)
@@ -107,7 +107,7 @@ def summaries_are_in_sentence_case(document: Document) -> Findings:
 
 
 def scalars_have_examples(document: Document) -> Findings:
-    """Every value that is no object and no list shows an example, and so does every body."""
+    """Every schema except objects and arrays has an example, and so does every body."""
     for place, node in nodes(document):
         kinds = {node.get("type")} if isinstance(node.get("type"), str) else set(node.get("type", []))
         scalar = SCALAR_PLACES.fullmatch(place) and "$ref" not in node and not kinds & {"object", "array"}
@@ -116,7 +116,7 @@ def scalars_have_examples(document: Document) -> Findings:
 
 
 def examples_fit_their_schemas(document: Document) -> Findings:
-    """Every example is what its schema says: formats are checked, members that the schema lacks are refused."""
+    """Every example fits its schema. Formats are checked; members that the schema does not list are violations."""
     registry = Registry().with_resource("urn:spec", DRAFT202012.create_resource(closed(document)))
     for place, schema, example in examples_of_schemas(document):
         validator = OAS31Validator({"$ref": f"urn:spec{schema}"}, registry=registry, format_checker=FORMATS)
@@ -124,11 +124,11 @@ def examples_fit_their_schemas(document: Document) -> Findings:
             yield f"{place}: an example does not fit: {error.message:.200}"
     for place, node in nodes(document):
         if isinstance(node.get("format"), str) and node["format"] not in FORMATS.checkers:
-            yield f"{place}: nobody here can check the format {node['format']}"
+            yield f"{place}: this check does not know the format {node['format']}"
 
 
 def forbidden_keywords_are_absent(document: Document) -> Findings:
-    """No keyword stands there that closes what must stay open, or that readers no longer expect."""
+    """No deprecated keywords, and none that forbid new values or members."""
     for place, node in nodes(document):
         for key, why in FORBIDDEN.items() if not NAMING_PLACES.fullmatch(place) else ():
             if key in node and (node[key] is False or not key.endswith("Properties")):
@@ -136,7 +136,7 @@ def forbidden_keywords_are_absent(document: Document) -> Findings:
 
 
 def enum_values_are_described(document: Document) -> Findings:
-    """Each value of an enum has a description, in the same order, and there is none for anything else."""
+    """`x-enumDescriptions` describes exactly the values of the enum, in the same order."""
     for place, node in nodes(document):
         values, texts = node.get("enum"), node.get("x-enumDescriptions") or {}
         described = list(texts)
@@ -148,7 +148,7 @@ def enum_values_are_described(document: Document) -> Findings:
 
 
 def error_catalogue_is_in_form(document: Document) -> Findings:
-    """An error code reads: † if worded from its name, what it means, what to do, an arrow, the exception."""
+    """The description of an error code reads: † if derived from its name, meaning, remedy, arrow, exception."""
     schema = document["components"]["schemas"]["KnownErrorCode"]
     for code, text in (schema.get("x-enumDescriptions") or {}).items():
         if not CATALOGUE_ENTRY.fullmatch(str(text)):
@@ -156,7 +156,7 @@ def error_catalogue_is_in_form(document: Document) -> Findings:
 
 
 def enums_and_dates_are_open(document: Document) -> Findings:
-    """What the wire may change at any time, enums and dates, stands in an anyOf beside a plain string."""
+    """Enums and dates are in an anyOf with a plain string, because ShipEngine may send other values."""
     for place, node in nodes(document):
         choices = node.get("anyOf", [])
         known = [one for one in choices if "enum" in resolved(document, one) or one.get("format") == "date-time"]
@@ -168,33 +168,41 @@ def enums_and_dates_are_open(document: Document) -> Findings:
 
 
 def webhook_payloads_are_tolerant(document: Document) -> Findings:
-    """Below the envelope of a webhook nothing is required and everything may be null."""
-    for name, node in document["components"]["schemas"].items():
-        if name in names_below_webhook_envelopes(document):
-            yield from (f"#/components/schemas/{name}: requires {key}" for key in node.get("required", []))
-            for key, schema in node.get("properties", {}).items():
-                if "null" not in schema.get("type", ()) and {"type": "null"} not in schema.get("anyOf", ()):
-                    yield f"#/components/schemas/{name}/properties/{key}: may not be null"
+    """A webhook's body requires no member, and every member may be null unless it is an object of its own."""
+    for name in sorted(object_schemas(document, document.get("webhooks", {}))):
+        node = document["components"]["schemas"][name]
+        yield from (f"#/components/schemas/{name}: requires {key}" for key in node.get("required", []))
+        for key, schema in node["properties"].items():
+            nullable = "null" in schema.get("type", ()) or {"type": "null"} in schema.get("anyOf", ())
+            if not nullable and "properties" not in resolved(document, schema):
+                yield f"#/components/schemas/{name}/properties/{key}: may not be null"
 
 
-def failures_are_declared(document: Document) -> Findings:
-    """Every operation declares 401, 403, 429 with Retry-After and 5XX, one error body for every 4xx, and a bare 204."""
+def responses_are_declared(document: Document) -> Findings:
+    """Every operation declares a success, 401, 403, 429 with Retry-After and 5XX, with the right bodies.
+
+    A 204 has no body, any other success has a JSON body, and a 4xx has an ErrorResponse.
+    """
     for place, operation in nodes(document):
         if re.fullmatch(OPERATION, place) and place.startswith("#/paths/"):
-            answers = {status: resolved(document, answer) for status, answer in operation["responses"].items()}
-            yield from (f"{place}: does not declare {code}" for code in STATUSES if code not in answers)
-            if "Retry-After" not in answers.get("429", {}).get("headers", {"Retry-After": 0}):
+            responses = {status: resolved(document, node) for status, node in operation["responses"].items()}
+            if not any(status[0] == "2" for status in responses):
+                yield f"{place}: does not declare a success"
+            yield from (f"{place}: does not declare {status}" for status in STATUSES if status not in responses)
+            if "Retry-After" not in responses.get("429", {}).get("headers", {"Retry-After": 0}):
                 yield f"{place}: 429 has no Retry-After"
-            for status, answer in answers.items():
-                schemas = [media.get("schema") for media in answer.get("content", {}).values()]
+            for status, response in responses.items():
+                schemas = {media: node.get("schema") for media, node in response.get("content", {}).items()}
                 if status == "204" and schemas:
                     yield f"{place}: 204 has a body"
-                if status[0] == "4" and schemas != [{"$ref": "#/components/schemas/ErrorResponse"}]:
-                    yield f"{place}: {status} does not answer with ErrorResponse"
+                if status[0] == "2" and status != "204" and not schemas.get("application/json"):
+                    yield f"{place}: {status} has no JSON body"
+                if status[0] == "4" and list(schemas.values()) != [{"$ref": "#/components/schemas/ErrorResponse"}]:
+                    yield f"{place}: the body of {status} is not an ErrorResponse"
 
 
 def security_is_global(document: Document) -> Findings:
-    """The key is asked for globally (on an operation it would change the generated client), never of a webhook."""
+    """The API key is required globally, because on an operation it would change the generated client."""
     if not document.get("security"):
         yield "#/security: is missing"
     for place, operation in nodes(document):
@@ -203,7 +211,7 @@ def security_is_global(document: Document) -> Findings:
 
 
 def operations_have_samples(document: Document) -> Findings:
-    """Every operation shows HTTP, cURL and both kinds of Python."""
+    """Every operation has samples in HTTP, cURL and both kinds of Python."""
     for place, operation in nodes(document):
         if re.fullmatch(OPERATION, place) and place.startswith("#/paths/"):
             labels = [sample.get("label") for sample in operation.get("x-codeSamples", [])]
@@ -212,14 +220,14 @@ def operations_have_samples(document: Document) -> Findings:
 
 
 def components_are_used(document: Document) -> Findings:
-    """No component stands there for nothing."""
+    """Every component is used."""
     outside = {key: value for key, value in document.items() if key != "components"}
     schemes = {name for place, node in walk(document) if re.search(r"/?security/\d+$", place) for name in node}  # type: ignore[attr-defined]
     used = reachable(document, outside) | {f"#/components/securitySchemes/{name}" for name in schemes}
     for kind, components in document["components"].items():
         for name in components:
             if f"#/components/{kind}/{name}" not in used:
-                yield f"#/components/{kind}/{name}: nobody uses it"
+                yield f"#/components/{kind}/{name}: is not used"
 
 
 RULES: list[Callable[[Document], Findings]] = [
@@ -233,7 +241,7 @@ RULES: list[Callable[[Document], Findings]] = [
     error_catalogue_is_in_form,
     enums_and_dates_are_open,
     webhook_payloads_are_tolerant,
-    failures_are_declared,
+    responses_are_declared,
     security_is_global,
     operations_have_samples,
     components_are_used,

@@ -1,7 +1,7 @@
-"""An OpenAPI document as a flat table of the promises that it makes: what two versions are compared by.
+"""An OpenAPI document as a flat table of its promises, for comparing two versions.
 
-Prose and examples promise nothing and are left out; so are names that only the document itself uses. What this table
-has no column for is kept as `rest`: nobody can say whether a change of it breaks, but nobody shall miss it either.
+Prose, examples and names that only the document uses are left out, because clients do not depend on them. Keywords
+without a column of their own are kept in `rest`: a change of them is always reported, even if it is harmless.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from spec_places import METHODS, Document, branches, resolved
 
-# Each limit with the types that it limits: it says nothing about a value of another type.
+# Each limit with the types that it applies to.
 LIMITS = {
     key: kinds
     for keys, kinds in (
@@ -25,14 +25,14 @@ PROSE = {"description", "summary", "title", "examples", "example", "externalDocs
 PROSE |= {"x-enumDescriptions", "x-codeSamples"}
 SHAPE = {"type", "format", "enum", "const", "properties", "required", "items", "additionalProperties", *LIMITS}
 STYLES = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
-# A schema may hold itself; deeper than this no two versions are compared.
+# A schema may contain itself, so the comparison stops at this depth.
 DEEPEST = 8
 
 
 class Promise(NamedTuple):
     """One thing that a client can count on, or must do."""
 
-    asked: bool  # of the client, in a request; else told to it, in an answer or by a webhook
+    asked: bool  # of the client, in a request; otherwise sent to it, in a response or by a webhook
     required: bool = False
     types: frozenset[str] = frozenset()
     values: frozenset[str] = frozenset()
@@ -47,7 +47,7 @@ Places = Iterator[tuple[str, Promise]]
 
 
 def promises(document: Document) -> Promises:
-    """Every promise by its place, in words."""
+    """Return all promises by their place in the document, in words."""
     known = {"info", "servers", "security", "tags", "paths", "webhooks", "components"}
     found: Promises = {"the document": Promise(asked=False, rest=_rest(document, known))}
     for server in document.get("servers", []):
@@ -68,11 +68,11 @@ def promises(document: Document) -> Promises:
 def _path(document: Document, path: str, item: dict[str, Any], webhook: bool) -> Places:
     for method in item.keys() & set(METHODS):
         name = f"webhook {path}" if webhook else f"{method.upper()} {path}"
-        # What a path says of all its operations, each may say otherwise for itself.
+        # An operation overrides what its path declares for all operations.
         operation = {key: item[key] for key in ("servers",) if key in item} | item[method]
         operation["parameters"] = [*item.get("parameters", []), *item[method].get("parameters", [])]
         rest = _rest(item, {"servers", "parameters", *METHODS})
-        yield from _operation(document, name, operation, not webhook, rest)  # what a webhook holds is told to us
+        yield from _operation(document, name, operation, not webhook, rest)  # the server sends the body of a webhook
 
 
 def _operation(
@@ -94,8 +94,8 @@ def _operation(
         rest = _rest(body, {"content", "required"})
         yield f"{name}: body", Promise(asked, required=body.get("required", False), rest=rest)
         yield from _content(document, f"{name}: body", body, asked)
-    for status, answer in operation["responses"].items():
-        yield from _answer(document, f"{name}: answer {status}", resolved(document, answer), not asked)
+    for status, response in operation["responses"].items():
+        yield from _response(document, f"{name}: response {status}", resolved(document, response), not asked)
 
 
 def _parameter(document: Document, name: str, parameter: dict[str, Any], asked: bool) -> Places:
@@ -118,10 +118,10 @@ def _parameter(document: Document, name: str, parameter: dict[str, Any], asked: 
     yield from _content(document, place, parameter, asked)
 
 
-def _answer(document: Document, place: str, answer: dict[str, Any], asked: bool) -> Places:
-    yield place, Promise(asked=asked, rest=_rest(answer, {"content", "headers"}))
-    yield from _content(document, place, answer, asked)
-    for header, node in answer.get("headers", {}).items():
+def _response(document: Document, place: str, response: dict[str, Any], asked: bool) -> Places:
+    yield place, Promise(asked=asked, rest=_rest(response, {"content", "headers"}))
+    yield from _content(document, place, response, asked)
+    for header, node in response.get("headers", {}).items():
         node = resolved(document, node)
         where = f"{place}, header {header}"
         yield from _shape(document, where, node.get("schema", {}), asked, 0)
@@ -137,7 +137,7 @@ def _content(document: Document, place: str, holder: dict[str, Any], asked: bool
 
 
 def _shape(document: Document, place: str, schema: Any, asked: bool, depth: int, required: bool = False) -> Places:
-    """A value and what lies in it, all the way down."""
+    """Yield a value and everything inside it."""
     found = list(branches(document, schema))
     yield place, _promise(found, asked, required)
     if depth == DEEPEST:
@@ -149,7 +149,7 @@ def _shape(document: Document, place: str, schema: Any, asked: bool, depth: int,
         needed = all(name in branch.get("required", []) for branch in holders)
         yield from _shape(document, f"{place}{dot}{name}", member, asked, depth + 1, needed)
     for key, kind, where in (("items", "array", "[]"), ("additionalProperties", "object", f"{dot}*")):
-        # Without the word, anything goes: to add it later narrows the schema.
+        # Without the keyword, any value is valid: adding it later narrows the schema.
         inner = [branch.get(key, True) for branch in found if key in branch or kind in _kinds(branch)]
         if inner:
             yield from _shape(document, place + where, {"anyOf": inner}, asked, depth + 1)
@@ -170,7 +170,7 @@ def _promise(found: list[dict[str, Any]], asked: bool, required: bool) -> Promis
 
 
 def _limits(typed: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """What every choice of the type limits, as the most generous of them does."""
+    """Yield the limits that all choices of a type have, each with its most generous value."""
     for key, kinds in LIMITS.items():
         limited = [branch for branch in typed if _kinds(branch) & (kinds | {"anything"})]
         values = [branch[key] for branch in limited if key in branch]

@@ -1,4 +1,4 @@
-"""Values that the spec allows, and values that nothing allows, for Hypothesis; and the spec as a judge."""
+"""Hypothesis strategies for values that the spec allows and for any others; validation against the spec."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from leaks import found
 from shipengine_tracking import ShipEngineError
 from shipengine_tracking_generated import models
 
-PATH = "/v1/tracking/start"
 HOST = DOCUMENT["servers"][0]["url"]
-KEY = "TEST_a+key/that.nobody_may_see"
+KEY = "TEST_a+key/that.must_not_leak"
 
-# Lone surrogates too, which JSON can escape and Python can hold.
+# Lone surrogates too, which JSON can escape and Python strings can contain.
 TEXTS = st.text(st.characters(), max_size=10)
+NOISE = st.binary(max_size=30)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2),
@@ -50,14 +50,14 @@ _KINDS: dict[str, st.SearchStrategy[Any]] = {
 
 
 def share(percent: int) -> settings:
-    """Return the settings of a property that tries so much of all the cases of the profile."""
+    """Return the settings of a property that is tried with a share of the profile's cases."""
     assert settings.default is not None
     return settings(max_examples=settings.default.max_examples * percent // 100)
 
 
 @cache
 def of_schema(name: str) -> st.SearchStrategy[Any]:
-    """Return what a schema of the spec allows."""
+    """Return a strategy for the values that a schema of the spec allows."""
     return _of(DOCUMENT["components"]["schemas"][name])
 
 
@@ -91,7 +91,7 @@ def _object(properties: Mapping[str, Any], required: list[str]) -> st.SearchStra
 
 
 def wire(document: object) -> bytes:
-    """Return a document as the API prints it; half characters escaped, for UTF-8 has none."""
+    """Return a document as the API formats it, with lone surrogates escaped, which UTF-8 cannot encode."""
     try:
         return json.dumps(document, ensure_ascii=False, indent=2).replace("\n", "\r\n").encode()
     except UnicodeEncodeError:
@@ -99,26 +99,26 @@ def wire(document: object) -> bytes:
 
 
 @cache
-def _judge() -> OpenAPI:
+def _validator() -> OpenAPI:
     return OpenAPI.from_dict(DOCUMENT)
 
 
 def validate_request(method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> None:
-    """Raise if the spec does not allow a request."""
-    _judge().validate_request(MockRequest(HOST, method.lower(), path, args=dict(query), headers=dict(headers)))
+    """Raise an exception if the spec does not allow a request."""
+    _validator().validate_request(MockRequest(HOST, method.lower(), path, args=dict(query), headers=dict(headers)))
 
 
-def validate_answer(status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """Raise if the spec does not allow an answer to a start."""
-    answer = MockResponse(body, status, dict(headers), {**headers}.get("content-type", ""))
-    _judge().validate_response(MockRequest(HOST, "post", PATH), answer)
+def validate_response(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """Raise an exception if the spec does not allow a response to an operation."""
+    response = MockResponse(body, status, dict(headers), {**headers}.get("content-type", ""))
+    _validator().validate_response(MockRequest(HOST, method.lower(), path), response)
 
 
 def check(error: ShipEngineError, key: str = KEY) -> None:
-    """Hold what is true of each of our exceptions."""
+    """Assert what is true of each of our exceptions."""
     assert len(str(error).splitlines()) == 1
-    again = pickle.loads(pickle.dumps(error))
-    assert (type(again), str(again), repr(vars(again))) == (type(error), str(error), repr(vars(error)))
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), repr(vars(copy))) == (type(error), str(error), repr(vars(error)))
     assert not found(error, key)
 
 
@@ -126,7 +126,7 @@ _hints = cache(lambda model: get_type_hints(model, localns=vars(models)))
 
 
 def is_of(value: object, hint: Any) -> bool:
-    """Return whether a value, with all that is in it, is what an annotation says."""
+    """Return whether a value, with everything in it, has the type of an annotation."""
     kind, inner = get_origin(hint), get_args(hint)
     if kind in (Union, UnionType):
         return any(is_of(value, one) for one in inner)
@@ -137,7 +137,7 @@ def is_of(value: object, hint: Any) -> bool:
     if hint is Any:
         return True
     if attrs.has(hint):
-        return type(value) is hint and all(is_of(getattr(value, name), one) for name, one in _hints(hint).items())
+        return isinstance(value, hint) and all(is_of(getattr(value, name), one) for name, one in _hints(hint).items())
     if isinstance(value, bool):
-        return hint is bool  # to Python it is a whole number too
+        return hint is bool  # in Python it is an int, too
     return isinstance(value, int | float if hint is float else hint)

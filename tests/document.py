@@ -1,4 +1,4 @@
-"""The spec, read once for all tests: to read it takes longer than most of them. Nobody changes it."""
+"""The spec, read once for all tests, because reading it takes longer than most of them. Tests must not change it."""
 
 from spec import SPEC, load
 

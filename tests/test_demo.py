@@ -1,4 +1,4 @@
-"""`make demo`, as a stranger runs it."""
+"""`make demo`, run as a process."""
 
 from __future__ import annotations
 
@@ -21,48 +21,34 @@ def demo(**environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_against_the_fake_which_is_all_that_it_calls() -> None:
-    done = demo(SHIPENGINE_API_KEY="TEST_of_somebody", SHIPENGINE_BASE_URL="https://nobody.invalid")
-    assert done.returncode == 0
-    assert done.stderr == ""
-    for line in (
-        "nothing leaves this machine",
-        "AuthenticationError: 401 unauthorized",
-        "CarrierError: 400 carrier_not_connected",
-        "204: subscribed",
-        "9361269903502070406152 is IT: In Transit",
-        "9361269903502070406152 is DE: Delivered",
-        "InvalidSignatureError: the signature does not fit the delivery",
-    ):
-        assert line in done.stdout
-    assert done.stdout.endswith("All of it happened.\n")
+def test_demo_ignores_the_key_and_the_address_of_the_user() -> None:
+    done = demo(SHIPENGINE_API_KEY="TEST_of_a_user", SHIPENGINE_BASE_URL="https://host.invalid")
+    assert (done.returncode, done.stderr) == (0, "")
+    for word in ("AuthenticationError", "CarrierError", "InvalidSignatureError", "AC", "IT", "204", "401", "stopped"):
+        assert word in done.stdout
 
 
-def test_one_real_call(fake: FakeShipEngine) -> None:
+def test_demo_makes_one_call_to_the_real_service(fake: FakeShipEngine) -> None:
     package = {"CARRIER_CODE": "ups", "TRACKING_NUMBER": "1Z"}
     done = demo(**package, SHIPENGINE_API_KEY=fake.api_key, SHIPENGINE_BASE_URL=fake.url)
     assert done.returncode == 0
-    assert "Calling once" in done.stdout
     assert fake.subscriptions == [Subscription("1Z", "ups")]
-    done = demo(**package, SHIPENGINE_API_KEY="TEST_of_somebody", SHIPENGINE_BASE_URL=fake.url)
+    done = demo(**package, SHIPENGINE_API_KEY="TEST_of_a_user", SHIPENGINE_BASE_URL=fake.url)
     assert done.returncode == 1
-    assert "AuthenticationError: 401 unauthorized" in done.stdout
+    assert "AuthenticationError" in done.stdout
     assert len(fake.requests) == 2
 
 
-def test_half_of_what_the_real_call_needs() -> None:
+def test_demo_names_what_the_real_call_needs() -> None:
     done = demo(CARRIER_CODE="ups")
-    assert done.returncode == 2
-    assert done.stderr == "The real call needs SHIPENGINE_API_KEY and TRACKING_NUMBER too.\n"
-    assert done.stdout == ""
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "SHIPENGINE_API_KEY" in done.stderr
+    assert "TRACKING_NUMBER" in done.stderr
 
 
-def test_it_says_when_something_does_not_happen(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    really = script.refusal
-    monkeypatch.setattr(script, "refusal", lambda client, _: really(client, script.CARRIER))
+def test_demo_fails_if_a_step_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = script.failure
+    monkeypatch.setattr(script, "failure", lambda client, _: original(client, script.CARRIER))  # which is connected
     for name in ("CARRIER_CODE", "TRACKING_NUMBER"):
         monkeypatch.setenv(name, "")
     assert script.main() == 1
-    assert capsys.readouterr().out.endswith("That is not what should have happened.\n")

@@ -1,5 +1,6 @@
-"""`make generate` and `make generate-check`, run for real on scratch copies of the house."""
+"""`make generate` and `make generate-check`, run for real on temporary copies of the repository."""
 
+import copy
 import os
 import shutil
 import signal
@@ -14,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+import generate
 import spec
 import trees
+from document import DOCUMENT
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("generated/shipengine_tracking_generated")
@@ -192,6 +195,39 @@ def slow_ruff(own_tools: Path) -> Iterator[Path]:
 def test_the_committed_tree_is_what_the_spec_says(fresh: Path) -> None:
     assert seen(ROOT / "generated") == seen(fresh)
     assert (fresh.parent / PACKAGE / "py.typed").exists()
+
+
+def test_generator_input_requires_members_that_only_the_server_sends() -> None:
+    document = copy.deepcopy(DOCUMENT)
+    schemas = document["components"]["schemas"]
+    schemas["NewWebhook"] = {"properties": {"url": {"type": "string"}, "name": {"type": "string"}}, "required": ["url"]}
+    body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewWebhook"}}}}
+    document["components"]["requestBodies"] = {"NewWebhook": body}
+    start = document["paths"]["/v1/tracking/start"]["post"]
+    start["requestBody"] = {"$ref": "#/components/requestBodies/NewWebhook"}
+    before = copy.deepcopy(document)
+
+    prepared = generate.generator_input(document)
+
+    assert document == before
+    required = {
+        name: node["required"] for name, node in prepared["components"]["schemas"].items() if "required" in node
+    }
+    assert required.pop("NewWebhook") == ["url"]
+    assert required == {name: list(node["properties"]) for name, node in schemas.items() if name in required}
+    assert set(required) == {
+        "Error",
+        "ErrorResponse",
+        "TrackingEvent",
+        "TrackingInformation",
+        "TrackingInformationEvent",
+    }
+
+
+def test_attributes_of_generated_models_are_never_unset(fresh: Path) -> None:
+    models = [path.read_text() for path in (fresh.parent / PACKAGE / "models").glob("*.py")]
+    assert any("None | str" in text for text in models)
+    assert not any("Unset" in text or "UNSET" in text for text in models)
 
 
 def test_nothing_is_left_in_build(fresh: Path) -> None:

@@ -1,4 +1,4 @@
-"""The spec keeps its rules, and each rule catches the edit that it is there for."""
+"""The spec keeps its rules, and each rule reports the edits that it exists for."""
 
 import copy
 import sys
@@ -21,20 +21,28 @@ UNSHOWN = {"type": "string", "description": "A word."}
 
 
 def finds(rule: str, edit: Edit) -> list[str]:
-    """What one rule has to say about an edited copy."""
+    """Return what one rule reports about an edited copy of the spec."""
     document = copy.deepcopy(DOCUMENT)
     edit(document)
     return list(getattr(spec_rules, rule)(document))
 
 
-def test_the_spec_is_valid_and_keeps_every_rule() -> None:
+def test_spec_is_valid_and_keeps_all_rules() -> None:
     assert problems(DOCUMENT) == []
     assert spec_rules.findings(DOCUMENT) == []
 
 
-# Ways into the document, to keep the table below readable.
+# Accessors that keep the tables below readable.
 def start(document: Any) -> Any:
     return document["paths"]["/v1/tracking/start"]["post"]
+
+
+def stop(document: Any) -> Any:
+    return document["paths"]["/v1/tracking/stop"]["post"]
+
+
+def get(document: Any) -> Any:
+    return document["paths"]["/v1/tracking"]["get"]
 
 
 def update(document: Any) -> Any:
@@ -67,12 +75,12 @@ BREAKS: list[tuple[str, Edit]] = [
     ("everything_is_described", lambda d: d["info"].pop("summary")),
     ("everything_is_described", lambda d: d["servers"][1].pop("description")),
     ("everything_is_described", lambda d: d["tags"][0].pop("description")),
-    ("everything_is_described", lambda d: start(d).pop("description")),
-    ("everything_is_described", lambda d: start(d).pop("operationId")),
     ("everything_is_described", lambda d: update(d).pop("summary")),
     ("everything_is_described", lambda d: update(d)["requestBody"].pop("description")),
     ("everything_is_described", lambda d: update(d)["responses"]["401"].update(description=" ")),
     ("everything_is_described", lambda d: response(d, "Started").pop("description")),
+    ("everything_is_described", lambda d: response(d, "Stopped").pop("description")),
+    ("everything_is_described", lambda d: response(d, "CurrentState").pop("description")),
     ("everything_is_described", lambda d: d["components"]["headers"]["RetryAfter"].pop("description")),
     ("everything_is_described", lambda d: d["components"]["parameters"]["carrier_id"]["schema"].pop("description")),
     ("everything_is_described", lambda d: d["components"]["securitySchemes"]["api_key"].pop("description")),
@@ -84,7 +92,6 @@ BREAKS: list[tuple[str, Edit]] = [
     ("prose_is_in_sentences", lambda d: schema(d, "Error").update(description="One error")),
     ("prose_is_in_sentences", lambda d: schema(d, "Error").update(description="One  error.")),
     ("prose_is_in_sentences", lambda d: schema(d, "KnownStatusCode")["x-enumDescriptions"].update(IT="In transit")),
-    ("summaries_are_in_sentence_case", lambda d: start(d).update(summary="Start Tracking a Package")),
     ("summaries_are_in_sentence_case", lambda d: start(d).update(summary="start tracking a package")),
     ("summaries_are_in_sentence_case", lambda d: start(d).update(summary="Start tracking a package.")),
     ("scalars_have_examples", lambda d: property_of(d, "Error", "error_code").pop("examples")),
@@ -94,6 +101,7 @@ BREAKS: list[tuple[str, Edit]] = [
     ("scalars_have_examples", lambda d: d["components"]["parameters"]["signature"]["schema"].pop("examples")),
     ("scalars_have_examples", lambda d: schema(d, "KnownStatusCode").pop("examples")),
     ("scalars_have_examples", lambda d: response(d, "NotFound")["content"]["application/json"].pop("examples")),
+    ("scalars_have_examples", lambda d: response(d, "CurrentState")["content"]["application/json"].pop("examples")),
     ("scalars_have_examples", lambda d: update(d)["requestBody"]["content"]["application/json"].pop("examples")),
     ("examples_fit_their_schemas", lambda d: property_of(d, "Error", "message").update(examples=[7])),
     ("examples_fit_their_schemas", lambda d: schema(d, "KnownStatusCode").update(examples=["it"])),
@@ -106,6 +114,8 @@ BREAKS: list[tuple[str, Edit]] = [
     ("examples_fit_their_schemas", lambda d: body_of(d, "missing_key")["errors"][0].update(hint="unknown member")),
     ("examples_fit_their_schemas", lambda d: rename(body_of(d, "delivered")["data"], "status_code", "statuscode")),
     ("examples_fit_their_schemas", lambda d: body_of(d, "in_transit")["data"]["events"][1].update(latitude="30 N")),
+    ("examples_fit_their_schemas", lambda d: body_of(d, "in_transit_state").update(data={})),
+    ("examples_fit_their_schemas", lambda d: body_of(d, "delivered_state")["events"][0].update(longitude="90 W")),
     (
         "examples_fit_their_schemas",
         lambda d: property_of(d, "TrackingInformation", "ship_date")["anyOf"].remove({"type": "string"}),
@@ -133,7 +143,9 @@ BREAKS: list[tuple[str, Edit]] = [
     ),
     ("enums_and_dates_are_open", lambda d: property_of(d, "TrackingEvent", "resource_type").update(enum=["API_TRACK"])),
     ("enums_and_dates_are_open", lambda d: property_of(d, "TrackingInformation", "ship_date")["anyOf"].pop(1)),
+    ("webhook_payloads_are_tolerant", lambda d: schema(d, "TrackingEvent").update(required=["data"])),
     ("webhook_payloads_are_tolerant", lambda d: schema(d, "TrackingInformation").update(required=["status_code"])),
+    ("webhook_payloads_are_tolerant", lambda d: property_of(d, "TrackingEvent", "resource_type").update(type="string")),
     (
         "webhook_payloads_are_tolerant",
         lambda d: property_of(d, "TrackingInformationEvent", "latitude").update(type="number"),
@@ -142,16 +154,19 @@ BREAKS: list[tuple[str, Edit]] = [
         "webhook_payloads_are_tolerant",
         lambda d: property_of(d, "TrackingInformation", "ship_date")["anyOf"].remove({"type": "null"}),
     ),
-    ("failures_are_declared", lambda d: start(d)["responses"].pop("429")),
-    ("failures_are_declared", lambda d: response(d, "RateLimited")["headers"].pop("Retry-After")),
-    ("failures_are_declared", lambda d: response(d, "Started").update(content={"application/json": {"schema": {}}})),
-    ("failures_are_declared", lambda d: response(d, "NotFound")["content"]["application/json"].pop("schema")),
+    ("responses_are_declared", lambda d: response(d, "RateLimited")["headers"].pop("Retry-After")),
+    ("responses_are_declared", lambda d: response(d, "Started").update(content={"application/json": {"schema": {}}})),
+    ("responses_are_declared", lambda d: response(d, "Stopped").update(content={"application/json": {"schema": {}}})),
+    ("responses_are_declared", lambda d: response(d, "CurrentState").pop("content")),
+    ("responses_are_declared", lambda d: response(d, "CurrentState")["content"]["application/json"].pop("schema")),
+    (
+        "responses_are_declared",
+        lambda d: rename(response(d, "CurrentState")["content"], "application/json", "text/html"),
+    ),
+    ("responses_are_declared", lambda d: response(d, "NotFound")["content"]["application/json"].pop("schema")),
     ("security_is_global", lambda d: d.pop("security")),
-    ("security_is_global", lambda d: start(d).update(security=[{"api_key": []}])),
     ("security_is_global", lambda d: update(d).pop("security")),
-    ("operations_have_samples", lambda d: start(d).pop("x-codeSamples")),
-    ("operations_have_samples", lambda d: start(d)["x-codeSamples"].pop(1)),
-    ("components_are_used", lambda d: d["components"]["responses"].update(Spare={"description": "Nobody's."})),
+    ("components_are_used", lambda d: d["components"]["responses"].update(Spare={"description": "Not used."})),
     ("components_are_used", lambda d: d["components"]["schemas"].update(Spare={"type": "object"})),
     (
         "components_are_used",
@@ -197,14 +212,38 @@ BREAKS: list[tuple[str, Edit]] = [
 ]
 
 
+def on(find: Callable[[Any], Any], edit: Edit) -> Edit:
+    """Return the edit of one operation as an edit of the document."""
+    return lambda document: edit(find(document))
+
+
+# The same edits to each of the three operations.
+OPERATION_BREAKS: list[tuple[str, Edit]] = [
+    ("everything_is_described", lambda operation: operation.pop("summary")),
+    ("everything_is_described", lambda operation: operation.pop("description")),
+    ("everything_is_described", lambda operation: operation.pop("operationId")),
+    ("prose_is_in_sentences", lambda operation: operation.update(description="no sentence")),
+    ("summaries_are_in_sentence_case", lambda operation: operation.update(summary="Start Tracking a Package")),
+    ("responses_are_declared", lambda operation: [operation["responses"].pop(code, None) for code in ("200", "204")]),
+    *[
+        ("responses_are_declared", lambda operation, code=code: operation["responses"].pop(code))
+        for code in ("401", "403", "429", "5XX")
+    ],
+    ("security_is_global", lambda operation: operation.update(security=[{"api_key": []}])),
+    ("operations_have_samples", lambda operation: operation.pop("x-codeSamples")),
+    ("operations_have_samples", lambda operation: operation["x-codeSamples"].pop(1)),
+]
+BREAKS += [(rule, on(find, edit)) for rule, edit in OPERATION_BREAKS for find in (start, stop, get)]
+
+
 @pytest.mark.parametrize(("rule", "edit"), BREAKS, ids=[f"{number}-{rule}" for number, (rule, _) in enumerate(BREAKS)])
-def test_a_wrong_edit_is_caught_by_name(rule: str, edit: Edit) -> None:
+def test_rule_reports_a_wrong_edit(rule: str, edit: Edit) -> None:
     assert finds(rule, edit)
 
 
 @pytest.mark.parametrize("text", [None, "", " ", 7])
 @pytest.mark.parametrize("name", [name for name in DOCUMENT["components"]["schemas"] if name.startswith("Known")])
-def test_a_blank_description_of_a_value_is_caught(name: str, text: object) -> None:
+def test_blank_description_of_an_enum_value_is_reported(name: str, text: object) -> None:
     value = schema(DOCUMENT, name)["enum"][0]
 
     def edit(document: Any) -> None:
@@ -213,13 +252,13 @@ def test_a_blank_description_of_a_value_is_caught(name: str, text: object) -> No
     assert f"#/components/schemas/{name}: {value} has no description" in finds("enum_values_are_described", edit)
 
 
-def test_descriptions_that_are_missing_stop_no_rule() -> None:
+def test_missing_enum_descriptions_do_not_crash_other_rules() -> None:
     document = copy.deepcopy(DOCUMENT)
     schema(document, "KnownErrorCode")["x-enumDescriptions"] = None
     assert "enum_values_are_described" in {rule for rule, _ in spec_rules.findings(document)}
 
 
-def test_names_may_be_in_capitals_and_members_may_be_named_like_keywords() -> None:
+def test_names_in_capitals_and_members_named_like_keywords_are_allowed() -> None:
     def edit(document: Any) -> None:
         start(document)["summary"] = "API calls to USPS through ShipEngine"
         property_of(document, "TrackingEvent", "resource_url")["format"] = "uri"
@@ -229,12 +268,12 @@ def test_names_may_be_in_capitals_and_members_may_be_named_like_keywords() -> No
     assert [finding for rule in spec_rules.RULES for finding in finds(rule.__name__, edit)] == []
 
 
-def test_every_rule_is_shown_to_catch_something() -> None:
+def test_every_rule_has_an_edit_that_it_reports() -> None:
     assert {rule.__name__ for rule in spec_rules.RULES} == {name for name, _ in BREAKS}
     assert all(rule.__doc__ for rule in spec_rules.RULES)
 
 
-def test_an_example_is_no_part_of_the_document() -> None:
+def test_rules_ignore_the_contents_of_examples() -> None:
     def like_a_schema(document: Any) -> None:
         property_of(document, "Error", "field_value")["examples"].append({"properties": {"no": {"type": "string"}}})
 
@@ -242,13 +281,13 @@ def test_an_example_is_no_part_of_the_document() -> None:
 
 
 @pytest.mark.parametrize("name", ["KnownErrorCode", "KnownErrorType", "KnownErrorSource", "KnownStatusCode"])
-def test_a_value_given_twice_is_caught(name: str) -> None:
+def test_duplicate_enum_value_is_reported(name: str) -> None:
     document = copy.deepcopy(DOCUMENT)
     schema(document, name)["enum"].append(schema(document, name)["enum"][0])
     assert any("duplicate enum value" in problem for problem in problems(document))
 
 
-def test_the_file_is_read_as_json_would_be(tmp_path: Path) -> None:
+def test_file_is_read_with_the_types_of_json(tmp_path: Path) -> None:
     page = tmp_path / "spec.yaml"
     page.write_text("country: NO\nday: 2026-11-21\nat: 2026-11-21T10:00:00Z\nanswer: on\n")
     assert load(page) == {"country": "NO", "day": "2026-11-21", "at": "2026-11-21T10:00:00Z", "answer": "on"}
@@ -257,7 +296,7 @@ def test_the_file_is_read_as_json_would_be(tmp_path: Path) -> None:
         load(page)
 
 
-def test_the_vendors_values_are_all_there() -> None:
+def test_enums_contain_all_values_of_the_vendor() -> None:
     counts = {
         name: len(schema(DOCUMENT, name)["enum"]) for name in DOCUMENT["components"]["schemas"] if "Known" in name
     }
@@ -270,7 +309,7 @@ def test_the_vendors_values_are_all_there() -> None:
     }
 
 
-def test_the_catalogue_can_be_read_by_a_program() -> None:
+def test_error_catalogue_is_machine_readable() -> None:
     catalogue = spec_rules.error_catalogue(DOCUMENT)
     assert set(catalogue) == set(schema(DOCUMENT, "KnownErrorCode")["enum"])
     assert catalogue["carrier_not_connected"] == "CarrierError"
@@ -278,8 +317,26 @@ def test_the_catalogue_can_be_read_by_a_program() -> None:
     assert catalogue["invalid_identifier"] is None
 
 
+def test_operations_share_parameters_and_error_responses() -> None:
+    def errors(operation: Any) -> Any:
+        return {status: node for status, node in operation["responses"].items() if status[0] != "2"}
+
+    for find in (stop, get):
+        assert find(DOCUMENT)["parameters"] == start(DOCUMENT)["parameters"]
+        assert errors(find(DOCUMENT)) == errors(start(DOCUMENT))
+
+
+def test_get_returns_the_data_of_a_tracking_update() -> None:
+    content = response(DOCUMENT, "CurrentState")["content"]["application/json"]
+    assert content["schema"] == property_of(DOCUMENT, "TrackingEvent", "data")
+    assert [body_of(DOCUMENT, name) for name in content["examples"]] == [
+        body_of(DOCUMENT, name)["data"]
+        for name in update(DOCUMENT)["requestBody"]["content"]["application/json"]["examples"]
+    ]
+
+
 def test_realistic_failures_have_named_examples() -> None:
-    named = {name for answer in DOCUMENT["components"]["responses"].values() for name in _names(answer)}
+    named = {name for node in DOCUMENT["components"]["responses"].values() for name in _names(node)}
     assert named >= {
         "missing_key",
         "missing_tracking_number",
@@ -292,12 +349,12 @@ def test_realistic_failures_have_named_examples() -> None:
     }
 
 
-def _names(answer: dict[str, Any]) -> set[str]:
-    return {name for media in answer.get("content", {}).values() for name in media["examples"]}
+def _names(node: dict[str, Any]) -> set[str]:
+    return {name for media in node.get("content", {}).values() for name in media["examples"]}
 
 
 def run(main: Callable[[], int], monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str:
-    """Run a script's main; return what the process would end with."""
+    """Run the main function of a script; return its exit status or its last message."""
     monkeypatch.setattr(sys, "argv", ["script", *map(str, arguments)])
     try:
         return main()
@@ -305,7 +362,7 @@ def run(main: Callable[[], int], monkeypatch: pytest.MonkeyPatch, *arguments: ob
         return str(ended.code)
 
 
-def test_what_the_scripts_say(
+def test_scripts_print_their_findings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = spec.SPEC.read_text()
@@ -338,7 +395,7 @@ def test_what_the_scripts_say(
         (b"a: .nan\n", ": not valid YAML: Out of range float values are not JSON compliant"),
     ],
 )
-def test_what_is_said_of_a_file_that_cannot_be_read(written: bytes, said: str, tmp_path: Path) -> None:
+def test_file_that_cannot_be_read_is_reported(written: bytes, said: str, tmp_path: Path) -> None:
     page = tmp_path / "page.yaml"
     page.write_bytes(written)
     with pytest.raises(SpecError) as caught:

@@ -17,7 +17,7 @@ from spec_diff import compare
 Edit = Callable[[Any], object]
 
 START = "POST /v1/tracking/start"
-ERROR = f"{START}: answer 404, application/json, errors[]."
+ERROR = f"{START}: response 404, application/json, errors[]."
 DATA = "webhook tracking_update: body, application/json, data."
 NEW = {"name": "size", "in": "query", "schema": {"type": "string"}}
 STRING = {"type": "string"}
@@ -69,7 +69,7 @@ def parameter(document: Any, name: str) -> Any:
     return document["components"]["parameters"][name]
 
 
-def answer(document: Any, name: str) -> Any:
+def response(document: Any, name: str) -> Any:
     return document["components"]["responses"][name]
 
 
@@ -103,14 +103,14 @@ BREAKING: list[tuple[str, *tuple[Edit, ...]]] = [
         f"{START}: query parameter carrier_code is no longer string",
         lambda d: parameter(d, "carrier_code")["schema"].update(type="integer"),
     ),
-    (f"{START}: answer 404 is gone", lambda d: start(d)["responses"].pop("404")),
+    (f"{START}: response 404 is gone", lambda d: start(d)["responses"].pop("404")),
     (
-        f"{START}: answer 404, application/json is gone",
-        lambda d: rename(answer(d, "NotFound")["content"], "application/json", "application/problem+json"),
+        f"{START}: response 404, application/json is gone",
+        lambda d: rename(response(d, "NotFound")["content"], "application/json", "application/problem+json"),
     ),
     (
-        f"{START}: answer 429, header Retry-After is gone",
-        lambda d: answer(d, "RateLimited")["headers"].pop("Retry-After"),
+        f"{START}: response 429, header Retry-After is gone",
+        lambda d: response(d, "RateLimited")["headers"].pop("Retry-After"),
     ),
     (f"{ERROR}field_name is gone", lambda d: schema(d, "Error")["properties"].pop("field_name")),
     (f"{ERROR}message is no longer required", lambda d: schema(d, "Error")["required"].remove("message")),
@@ -183,14 +183,14 @@ BREAKING: list[tuple[str, *tuple[Edit, ...]]] = [
     (f"{START} {UNCLEAR}", lambda d: path(d).update({"x-unknown": 1})),
     (f"{START}: query parameter carrier_id {UNCLEAR}", lambda d: parameter(d, "carrier_id").update(allowReserved=True)),
     (f"{SIZE} {UNCLEAR}", lambda d: size(d).update({"not": {"enum": ["M"]}})),
-    (f"{START}: answer 404 {UNCLEAR}", lambda d: answer(d, "NotFound").update(links={})),
+    (f"{START}: response 404 {UNCLEAR}", lambda d: response(d, "NotFound").update(links={})),
     (
-        f"{START}: answer 404, application/json: sending {UNCLEAR}",
-        lambda d: answer(d, "NotFound")["content"]["application/json"].update(encoding={}),
+        f"{START}: response 404, application/json: sending {UNCLEAR}",
+        lambda d: response(d, "NotFound")["content"]["application/json"].update(encoding={}),
     ),
     (
-        f"{START}: answer 429, header Retry-After: sending {UNCLEAR}",
-        lambda d: answer(d, "RateLimited")["headers"].update({"Retry-After": {"deprecated": True}}),
+        f"{START}: response 429, header Retry-After: sending {UNCLEAR}",
+        lambda d: response(d, "RateLimited")["headers"].update({"Retry-After": {"deprecated": True}}),
     ),
 ]
 
@@ -209,7 +209,7 @@ HARMLESS: list[tuple[str, *tuple[Edit, ...]]] = [
         lambda d: parameter(d, "carrier_id")["schema"].update(type=["string", "integer"]),
     ),
     (
-        f"{START}: answer 409 is new",
+        f"{START}: response 409 is new",
         lambda d: start(d)["responses"].update({"409": {"$ref": "#/components/responses/Refused"}}),
     ),
     (f"{ERROR}hint is new", lambda d: schema(d, "Error")["properties"].update(hint=STRING)),
@@ -290,13 +290,13 @@ def test_order_and_place_do_not_matter() -> None:
     def shuffle(document: Any) -> None:
         start(document)["parameters"].reverse()
         schema(document, "KnownErrorCode")["enum"].reverse()
-        start(document)["responses"]["404"] = answer(document, "NotFound")
+        start(document)["responses"]["404"] = response(document, "NotFound")
 
     assert [sentence for breaking, sentence in changes(shuffle) if "reads differently" not in sentence] == []
 
 
-def test_what_lies_in_something_gone_is_not_listed_too() -> None:
-    assert len([1 for breaking, _ in changes(lambda d: d["paths"].clear()) if breaking]) == 1
+def test_parts_of_something_removed_are_not_listed() -> None:
+    assert len([1 for breaking, _ in changes(lambda d: d["paths"].clear()) if breaking]) == len(DOCUMENT["paths"])
 
 
 def test_a_schema_may_hold_itself() -> None:
@@ -308,7 +308,7 @@ def test_a_schema_may_hold_itself() -> None:
 
 @pytest.fixture
 def scratch(tmp_path: Path) -> Path:
-    """A repository of its own, with the spec committed and then broken."""
+    """A separate repository, with the spec committed and then broken."""
     for name in ("scripts", "spec"):
         shutil.copytree(SPEC.parent.parent / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for command in (
@@ -318,7 +318,7 @@ def scratch(tmp_path: Path) -> Path:
     ):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
     page = tmp_path / "spec" / "openapi.yaml"
-    page.write_text(page.read_text().replace("        - $ref: '#/components/parameters/carrier_id'\n", ""))
+    page.write_text(page.read_text().replace("        - $ref: '#/components/parameters/carrier_id'\n", "", 1))
     return tmp_path
 
 
@@ -328,7 +328,7 @@ def spec_diff(house: Path, base: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_a_breaking_change_fails_until_the_changelog_names_it(scratch: Path) -> None:
+def test_breaking_change_fails_until_the_changelog_lists_it(scratch: Path) -> None:
     sentence = f"{START}: query parameter carrier_id is gone"
     said = spec_diff(scratch, "HEAD")
     assert said.returncode == 1
@@ -339,8 +339,8 @@ def test_a_breaking_change_fails_until_the_changelog_names_it(scratch: Path) -> 
 
 
 @pytest.mark.slow
-def test_no_change_passes_and_an_unknown_base_is_said(scratch: Path) -> None:
+def test_no_change_passes_and_unknown_base_is_reported(scratch: Path) -> None:
     subprocess.run(["git", "checkout", "-q", "--", "spec"], cwd=scratch, check=True)
     assert spec_diff(scratch, "HEAD").stdout == "0 changes of the spec since HEAD\n"
     unknown = spec_diff(scratch, "v0.0.0")
-    assert (unknown.returncode, unknown.stderr) == (1, "v0.0.0 is no git revision, or has no spec/openapi.yaml\n")
+    assert (unknown.returncode, unknown.stderr) == (1, "v0.0.0 is not a git revision, or has no spec/openapi.yaml\n")

@@ -1,15 +1,15 @@
-"""Right and wrong uses, as the type checkers of users see them. Never run: `make types` and test_wheel check it.
+"""Right and wrong uses, as the type checkers of users see them. Never run: `make types` and test_wheel.py check it.
 
-A wrong use says what mypy and pyright report. Both are told to complain where that error no longer comes.
+A wrong use names the error that mypy and pyright report. Both complain if the error is gone.
 """
-# A wrong use is one error, not also that of what follows from it.
+# A wrong use counts as one error; what follows from it does not count.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from datetime import datetime
-from typing import assert_type
+from typing import Any, assert_type
 
 import httpx
 
@@ -21,15 +21,25 @@ from shipengine_tracking import (
     ErrorSource,
     ErrorType,
     InvalidPayloadError,
+    OtherEventError,
     Outcome,
     Package,
     ShipEngineError,
     TrackingClient,
+    TrackingInformation,
     WebhookError,
     exceptions,
     webhooks,
 )
-from shipengine_tracking.testing import Answer, Delivery, FakeShipEngine, RateLimit, Subscription, Weather
+from shipengine_tracking.testing import (
+    Delivery,
+    FakeShipEngine,
+    RateLimit,
+    Response,
+    Subscription,
+    Update,
+    pytest_plugin,
+)
 
 
 def use(*values: object) -> None: ...
@@ -57,12 +67,17 @@ def a_call(client: TrackingClient) -> None:
     client.start(carrier_code="ups")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.start(tracking_number=1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.start(tracking_number="1Z", carrier="ups")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
-    answer = client.start(tracking_number="1Z")  # type: ignore[func-returns-value]
-    assert_type(answer, None)
+    result = client.start(tracking_number="1Z")  # type: ignore[func-returns-value]
+    assert_type(result, None)
+    client.stop(tracking_number="1Z", carrier_code="ups")
+    client.stop("1Z")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    assert_type(client.get(tracking_number="1Z", carrier_code="ups"), TrackingInformation)
 
 
 async def an_awaited_call(client: AsyncTrackingClient) -> None:
     await client.start(tracking_number="1Z", carrier_code="ups")
+    await client.stop(tracking_number="1Z", carrier_code="ups")
+    assert_type(await client.get(tracking_number="1Z", carrier_code="ups"), TrackingInformation)
     client.start(tracking_number="1Z", carrier_code="ups")  # type: ignore[unused-coroutine] # pyright: ignore[reportUnusedCoroutine]
     await TrackingClient().start(tracking_number="1Z")  # type: ignore[func-returns-value, misc] # pyright: ignore[reportGeneralTypeIssues]
     async with client as same:
@@ -102,8 +117,10 @@ def an_outcome(outcome: Outcome) -> None:
 
 
 def a_package(package: Package) -> None:
+    Package(tracking_number="1Z", carrier_code="ups", reference={"order": 7})
     Package("1Z", "ups")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     assert_type(package.carrier_code, str | None)
+    assert_type(package.reference, Any)
     package.carrier_code = "ups"  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -117,7 +134,7 @@ def an_api_error(error: APIError) -> None:
     assert_type(error.request_id, str | None)
     assert_type(error.body, bytes)
     assert_type(error.has("trial_expired"), bool)
-    assert_type(error.headers.get("retry-after"), str | None)
+    assert_type(error.headers, httpx.Headers)
     use(error.errors[0].error_code, error.code == ErrorCode.TRIAL_EXPIRED)
     use(error.status)  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
     use(ErrorCode.TRIAL_ENDED)  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
@@ -125,7 +142,7 @@ def an_api_error(error: APIError) -> None:
 
 
 def the_tree_of_exceptions() -> list[type[ShipEngineError]]:
-    refusals: list[type[APIError]] = [
+    responses: list[type[APIError]] = [
         exceptions.AuthenticationError,
         exceptions.AccountError,
         exceptions.NotFoundError,
@@ -136,40 +153,42 @@ def the_tree_of_exceptions() -> list[type[ShipEngineError]]:
     values: list[type[ValueError]] = [exceptions.InvalidArgumentError]
     states: list[type[RuntimeError]] = [exceptions.ClientStateError]
     use(timeouts, values, states)
-    return [WebhookError, *refusals]
+    return [WebhookError, *responses]
 
 
-def no_answer(error: APIConnectionError) -> None:
+def no_response(error: APIConnectionError) -> None:
     assert_type(error.status_code, int | None)
     use(error.body)  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
 
 
-def a_delivery(client: TrackingClient, headers: dict[str, str], body: bytes) -> None:
-    verifier = client.webhook_verifier(tolerance=60)
-    assert_type(verifier, webhooks.Verifier)
+def a_delivery(verifier: webhooks.Verifier, headers: dict[str, str], body: bytes) -> None:
     assert_type(verifier.verify(headers, body), webhooks.TrackingEvent)
     verifier.verify(httpx.Headers(headers), body)
     verifier.verify(list(headers.items()), body)
-    verifier.verify(headers, "text")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    verifier.verify(headers, body.decode())
+    verifier.verify(headers, None)
+    verifier.verify(headers, {"data": {}})  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     verifier.verify(headers)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
-    webhooks.Verifier({"keys": []})
-    webhooks.Verifier(lambda key_id: {"keys": [key_id]}, clock=lambda: 0.0)
+    webhooks.Verifier()
+    webhooks.Verifier({"keys": []}, tolerance=60)
+    webhooks.Verifier(base_url="https://api.eu.shipengine.com")
     webhooks.Verifier("https://api.shipengine.com/jwks")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
-async def a_delivery_async(client: AsyncTrackingClient, headers: dict[str, str], body: bytes) -> None:
-    verifier = client.webhook_verifier()
+async def a_delivery_async(verifier: webhooks.AsyncVerifier, headers: dict[str, str], body: bytes) -> None:
     assert_type(await verifier.verify(headers, body), webhooks.TrackingEvent)
     use(verifier.verify(headers, body).data)  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
 
 
 def an_event(event: webhooks.TrackingEvent) -> None:
-    if event.data.tracking_number:  # neither None nor UNSET: both are false
-        assert_type(event.data.tracking_number, str)
+    assert_type(event.data.tracking_number, str | None)
+    assert_type(event.last_moved, datetime | None)
+    assert_type(event.to_dict(), dict[str, Any])
     for move in event.data.events or []:
+        assert_type(move.description, str | None)
         assert_type(webhooks.parse_date(move.occurred_at), datetime | None)
         use(move.occurred_at.year)  # type: ignore[union-attr] # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess]
-    use(event.data.tracking_number.upper())  # type: ignore[union-attr] # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess]
+    use(event.data.tracking_number.upper())  # type: ignore[union-attr] # pyright: ignore[reportOptionalMemberAccess]
     use(event.data.status_code == webhooks.StatusCode.DE, event.data.status_code == "DE")
     use(event.data.number)  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
 
@@ -180,19 +199,25 @@ def an_event_unverified(body: bytes) -> None:
     webhooks.parse({"data": {}})  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
-def a_refused_delivery(error: WebhookError) -> int:
+def a_rejected_delivery(error: WebhookError) -> int:
     if isinstance(error, InvalidPayloadError):
         assert_type(error.body, bytes)
+    if isinstance(error, OtherEventError):
+        assert_type(error.document, Mapping[str, Any])
+    if isinstance(error, webhooks.KeysUnavailableError):
+        assert_type(error.__cause__, BaseException | None)
     return error.http_status
 
 
-def the_fake() -> None:
-    with FakeShipEngine({"se-1": "ups"}, rate_limit=RateLimit(20), weather=Weather({"slow": 0.5})) as fake:
+def the_fake_server() -> None:
+    with FakeShipEngine({"se-1": "ups"}, rate_limit=RateLimit(20)) as fake:
         assert_type(fake, FakeShipEngine)
         assert_type(fake.subscriptions, list[Subscription])
+        assert_type(fake.update("1Z", "DE"), Update)
         assert_type(fake.deliver("1Z", status_code="DE", to=fake.url), Delivery)
-        fake.script(Answer.of(502, "Bad gateway"), Answer(b"", then="reset"))
-        fake.script(502)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-        Answer(b"", then="explode")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        fake.enqueue(Response.of(502, "Bad gateway"), Response(b"", then="reset"))
+        fake.enqueue(502)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        Response(b"", then="explode")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
         FakeShipEngine("ups")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
         TrackingClient(fake.api_key, base_url=fake.url)
+    use(pytest_plugin.fake_shipengine)

@@ -1,4 +1,4 @@
-"""An event loop whose time passes only when nobody has anything to do: hours of waiting take no time."""
+"""An event loop whose time passes only when all tasks wait: hours of waiting take no time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from shipengine_tracking import connections, gates
+from shipengine_tracking._http import flow
 
 T = TypeVar("T")
 
@@ -36,9 +36,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, T], monkeypatch: pytest.MonkeyPatch) -> T:
-    """Run a coroutine in virtual time; the clients' clock goes with it."""
+    """Run a coroutine in virtual time, which is also the time of the clients."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        loop = runner.get_loop()
-        for module in (connections, gates):
-            monkeypatch.setattr(module, "clock", loop.time)
+        monkeypatch.setattr(flow, "clock", runner.get_loop().time)
         return runner.run(main)

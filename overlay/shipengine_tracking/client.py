@@ -1,157 +1,247 @@
-"""The clients: TrackingClient for threads, AsyncTrackingClient for tasks."""
+"""The clients: TrackingClient for threads, AsyncTrackingClient for asyncio."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
-from typing import Self
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
+from typing import Any, Generic, Self, TypeVar
 
 import httpx
 
-from shipengine_tracking_generated.api.tracking import start_tracking
+from shipengine_tracking_generated.api.tracking import get_tracking_log, start_tracking, stop_tracking
 
-from ._client import Client
-from .bulk import Outcome, Package, arguments, check_packages
-from .connections import AsyncConnections, Connections
-from .crews import stream, stream_async
-from .keys import AsyncKeySet, KeySet
-from .retry import Run
-from .webhooks import TOLERANCE, AsyncVerifier, Verifier
+from ._bulk import Outcome, Package, check_packages, start_arguments, stream, stream_async
+from ._config import ClientConfig, check_integer, package_params
+from ._http.client import AsyncHTTPClient, HTTPClient, Run
+from ._http.flow import Operation
+from ._models import TrackingInformation
+from .exceptions import InvalidArgumentError
+
+_T = TypeVar("_T", httpx.BaseTransport, httpx.AsyncBaseTransport)
+
+START = Operation(start_tracking)
+STOP = Operation(stop_tracking, is_removal=True)
+GET = Operation(get_tracking_log, load=TrackingInformation.from_json)
 
 
-class TrackingClient(Client[httpx.BaseTransport]):
-    """Subscribes packages to ShipEngine's tracking updates. Threads may share one; close it after use."""
+class _BaseClient(Generic[_T]):
+    """The arguments of both clients."""
 
-    _transport_kind = httpx.BaseTransport
+    _transport_class: type
+    _http_class: Callable[[ClientConfig], Any]
+    _http: Any
 
-    def _connect(self) -> None:
-        self._connections = Connections(self._settings)
-        self._keys = KeySet(self._settings, self._connections.check_open)
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float | httpx.Timeout = 30.0,
+        deadline: float = 60.0,
+        max_retries: int = 3,
+        max_wait: float = 90.0,
+        max_connections: int = 100,
+        requests_per_minute: int | None = None,
+        on_behalf_of: str | None = None,
+        transport: _T | None = None,
+    ):
+        """Make a client.
+
+        Args:
+            api_key: Your ShipEngine API key; by default the environment variable SHIPENGINE_API_KEY.
+            base_url: The address of the API; by default the environment variable SHIPENGINE_BASE_URL, or else
+                `https://api.shipengine.com`. For users in Europe, ShipEngine recommends `https://api.eu.shipengine.com`.
+            timeout: Seconds for each of: connecting, sending, waiting for the next bytes, and waiting until fewer than
+                `max_connections` calls are in flight. An `httpx.Timeout` sets them separately.
+            deadline: Seconds for one attempt as a whole. AsyncTrackingClient keeps it exactly. TrackingClient checks it
+                only when a part of the response body arrives, so it can be late by several timeouts, and cannot stop
+                a server that sends anything before the body byte by byte.
+            max_retries: How often a call is sent again after a connection failure, a timeout, or a status of 408, 429,
+                500, 502 to 504 or 520 to 526. 0 sends each call once.
+            max_wait: Seconds that one call may wait in total: between attempts, for the account's rate limit and for
+                a connection. If the server asks for more, the call fails at once, with `retry_after`.
+            max_connections: How many calls may be in flight at the same time.
+            requests_per_minute: Paces the calls of this client. By default only the responses' headers do. ShipEngine
+                allows an account 200 calls a minute in production and 20 in the sandbox, from all programs together.
+            on_behalf_of: For partners: the account to act for, sent as `On-Behalf-Of`.
+            transport: An httpx transport to send through, such as an `httpx.MockTransport` in tests.
+
+        Raises:
+            InvalidArgumentError: There is no API key, or an argument is not valid.
+        """
+        try:
+            if transport is not None and not isinstance(transport, self._transport_class):
+                raise InvalidArgumentError(f"transport must be an httpx.{self._transport_class.__name__}")
+            self._config = ClientConfig(
+                auth=api_key,
+                base_url=base_url,
+                timeout=timeout,
+                deadline=deadline,
+                max_retries=max_retries,
+                max_wait=max_wait,
+                max_connections=max_connections,
+                requests_per_minute=requests_per_minute,
+                on_behalf_of=on_behalf_of,
+                transport=transport,
+            )
+            self._http = self._http_class(self._config)
+        except InvalidArgumentError as error:
+            api_key = None  # error reporters show the local variables of frames
+            raise error.with_traceback(None)  # noqa: B904 it is the same error
+
+    def __repr__(self) -> str:
+        config = getattr(self, "_config", None)  # error reporters also show a client whose arguments are not valid
+        return f"<{type(self).__name__} of {config.base_url}>" if config else f"<{type(self).__name__}, not ready>"
+
+
+class TrackingClient(_BaseClient[httpx.BaseTransport]):
+    """A client of ShipEngine's tracking subscriptions. Threads may share it; close it after use."""
+
+    _transport_class, _http_class = httpx.BaseTransport, HTTPClient
+    _http: HTTPClient
 
     def start(self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None) -> None:
-        """Subscribe a package to tracking updates: ShipEngine tells your webhook whenever it moves.
+        """Start tracking a package: from now on ShipEngine sends updates about it to your webhook.
 
-        Returning means that ShipEngine has answered 204. Register the webhook first, or nobody is told. Keys that
-        start with `TEST_` belong to the sandbox, which sends no tracking webhooks.
+        Register the webhook first. API keys that start with `TEST_` belong to the sandbox, which sends no updates.
+        Updates end after the delivery (`DE`) or a delivery exception (`EX`).
 
         Args:
             tracking_number: The carrier's number of the package, sent exactly as given.
-            carrier_code: ShipEngine's code of the carrier, such as `ups` or `stamps_com`. USPS, UPS and FedEx can be
-                tracked right away; other carriers must be connected to the account.
-            carrier_id: One of the account's connected carriers, such as `se-28529731`: instead of `carrier_code`, or
-                beside it.
+            carrier_code: ShipEngine's code of the carrier, such as `ups` or `stamps_com`. According to ShipEngine's
+                guide, USPS, UPS and FedEx need no connection to your account; every other carrier does.
+            carrier_id: The ID of a carrier that is connected to the account, such as `se-28529731`: instead of
+                `carrier_code`, or with it.
 
         Raises:
-            InvalidArgumentError: An argument cannot be right; nothing was sent.
+            InvalidArgumentError: An argument is not valid; nothing was sent.
             ClientStateError: The client is closed; nothing was sent.
-            APIError: ShipEngine refuses; the subclass says what the caller can do about it.
-            APIConnectionError: No whole answer arrived; the package may or may not be tracked.
+            APIError: ShipEngine rejected the call. The subclass says what to do.
+            APIConnectionError: No complete response arrived; ShipEngine may or may not have processed the call.
 
-        Source: ShipEngine's API reference, `POST /v1/tracking/start`.
+        Source: ShipEngine's API reference, `POST /v1/tracking/start`, version 1.1.202604070904.
         """
-        query = self._package_query(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
-        self._connections.call(start_tracking.sync_detailed, query)
+        params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
+        self._http.call(START, params)
+
+    def stop(self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None) -> None:
+        """Stop tracking a package. The arguments and exceptions are those of `start`.
+
+        A 404 after an attempt whose response was lost counts as success: the lost attempt was processed.
+
+        Source: ShipEngine's API reference, `POST /v1/tracking/stop`.
+        """
+        params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
+        self._http.call(STOP, params)
+
+    def get(
+        self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None
+    ) -> TrackingInformation:
+        """Return the state of a package and its events, newest first.
+
+        A member is None if it is null or missing, or if its type is not the documented one; in the last case
+        `additional_properties` has the value. The arguments and exceptions are those of `start`. According to
+        ShipEngine this needs the Advanced plan or higher.
+
+        Source: ShipEngine's API reference, `GET /v1/tracking`.
+        """
+        params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
+        information: TrackingInformation = self._http.call(GET, params)
+        return information
 
     def start_many(self, packages: Iterable[Package], *, concurrency: int = 8) -> Generator[Outcome]:
-        """Subscribe many packages, several at a time; yield what became of each as it completes.
+        """Start tracking many packages, several at a time; yield the outcome of each as soon as it is known.
 
-        The packages are read as they are needed, in the caller's thread, at most a few times `concurrency` ahead.
-        What fails for one package is its outcome's `error`. Waiting for the account's rate limit is no failure: it
-        uses up neither `max_retries` nor `max_wait`, however long the run. Leaving the loop, or closing the client, has
-        nothing more sent. A package that has not been yielded may or may not be tracked; it can be run again.
+        The packages are read in the caller's thread when they are needed, at most a few times `concurrency` ahead.
+        If a call fails, the error is in the outcome. Waiting for the account's rate limit counts neither as a retry
+        nor towards `max_wait`. Leaving the loop or closing the client ends the run at once. A package without an
+        outcome may or may not be tracked; it can be started again.
 
         Args:
-            packages: Any iterable of `Package`. Each is sent as given, also when one stands in it twice.
-            concurrency: How many calls may be in flight at a time, within the client's `max_connections`.
+            packages: Any iterable of `Package`. Duplicates are sent twice.
+            concurrency: How many calls may be in flight at the same time, at most the client's `max_connections`.
 
         Raises:
-            InvalidArgumentError: `packages` or `concurrency` cannot be right; nothing was sent.
-            ClientStateError: The client is closed, or was closed amid the run.
-            AuthenticationError, AccountError: The account needs attention. Nothing more was sent, the outcomes of what
-                was in flight have been yielded.
-            RateLimitError: The same, for a server that asks to wait for longer than `max_wait`.
-            Exception: What `packages` itself raised, after the outcomes of what was in flight.
+            InvalidArgumentError: `packages` or `concurrency` is not valid; nothing was sent.
+            ClientStateError: The client is closed, or was closed during the run.
+            AuthenticationError, AccountError: The account needs attention. Raised after the outcomes of the calls that
+                were in flight.
+            RateLimitError: The server asks to wait longer than `max_wait`. Raised in the same way.
+            Exception: What `packages` raised. Raised in the same way.
         """
-        check_packages(packages, Iterable)
-        workers = self._workers(concurrency)
-        self._connections.check_open()
-        return stream(packages, workers, self._connections, self._start_one)
+        check_packages(packages, (Iterable,))
+        check_integer("concurrency", concurrency, 1)
+        self._http.check_open()
+        return stream(self._http, packages, min(concurrency, self._config.max_connections), self._start_one)
 
     def _start_one(self, package: object, run: Run) -> None:
-        self._connections.call(start_tracking.sync_detailed, self._package_query(**arguments(package)), run)
-
-    def webhook_verifier(self, *, tolerance: float = TOLERANCE) -> Verifier:
-        """Return a verifier of what ShipEngine sends to your webhook.
-
-        It fetches the API's public keys, without sending yours, when a delivery names one that the client has not: at
-        most once a minute, whatever is asked of it. Where that fails, so that nobody can tell who has signed, `verify`
-        raises its `APIError` or `APIConnectionError`: answer the delivery with any 5xx, and ShipEngine repeats it.
-
-        Args:
-            tolerance: How many seconds a delivery may be old, or ahead of this machine's clock.
-
-        Raises:
-            ImportError: `cryptography` is not installed; the text says how to.
-        """
-        return Verifier(self._keys.lookup, tolerance=tolerance)
+        self._http.call(START, package_params(**start_arguments(package)), run)
 
     def close(self) -> None:
-        """Close the connections. Closing twice is fine; a call after it is a ClientStateError."""
-        self._connections.close()
+        """Close the connections. Closing twice is fine; a later call raises ClientStateError."""
+        self._http.close()
 
     def __enter__(self) -> Self:
-        self._connections.check_open()
+        self._http.check_open()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
-class AsyncTrackingClient(Client[httpx.AsyncBaseTransport]):
-    """The same for asyncio. The tasks of one event loop may share one; close it after use, in that loop."""
+class AsyncTrackingClient(_BaseClient[httpx.AsyncBaseTransport]):
+    """The same for asyncio. The tasks of one event loop may share it; close it after use, in that loop."""
 
-    _transport_kind = httpx.AsyncBaseTransport
-
-    def _connect(self) -> None:
-        self._connections = AsyncConnections(self._settings)
-        self._keys = AsyncKeySet(self._settings, self._connections.check_open)
+    _transport_class, _http_class = httpx.AsyncBaseTransport, AsyncHTTPClient
+    _http: AsyncHTTPClient
 
     async def start(
         self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None
     ) -> None:
-        """Subscribe a package to tracking updates, as `TrackingClient.start` does.
+        """Start tracking a package, as `TrackingClient.start` does.
 
         Raises:
-            ClientStateError: The client is closed, or was used in another event loop before; nothing was sent.
+            ClientStateError: The client is closed, or belongs to another event loop; nothing was sent.
         """
-        query = self._package_query(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
-        await self._connections.call(start_tracking.asyncio_detailed, query)
+        params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
+        await self._http.call(START, params)
+
+    async def stop(
+        self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None
+    ) -> None:
+        """Stop tracking a package, as `TrackingClient.stop` does."""
+        params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
+        await self._http.call(STOP, params)
+
+    async def get(
+        self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None
+    ) -> TrackingInformation:
+        """Return the state of a package and its events, as `TrackingClient.get` does."""
+        params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
+        information: TrackingInformation = await self._http.call(GET, params)
+        return information
 
     def start_many(
         self, packages: Iterable[Package] | AsyncIterable[Package], *, concurrency: int = 8
     ) -> AsyncGenerator[Outcome]:
-        """Subscribe many packages, several at a time, as `TrackingClient.start_many` does.
+        """Start tracking many packages, several at a time, as `TrackingClient.start_many` does.
 
-        `packages` may be asynchronous too. The stream has `aclose()`; to leave its loop early and at once, use
+        `packages` may also be asynchronous. To leave the loop early and end the run at once, use
         `contextlib.aclosing`.
         """
         check_packages(packages, (Iterable, AsyncIterable))
-        workers = self._workers(concurrency)
-        self._connections.check_open()
-        return stream_async(packages, workers, self._connections, self._start_one)
+        check_integer("concurrency", concurrency, 1)
+        self._http.check_open()
+        return stream_async(self._http, packages, min(concurrency, self._config.max_connections), self._start_one)
 
     async def _start_one(self, package: object, run: Run) -> None:
-        await self._connections.call(start_tracking.asyncio_detailed, self._package_query(**arguments(package)), run)
-
-    def webhook_verifier(self, *, tolerance: float = TOLERANCE) -> AsyncVerifier:
-        """Return a verifier as `TrackingClient.webhook_verifier` does: `await verifier.verify(headers, body)`."""
-        return AsyncVerifier(self._keys.lookup, tolerance=tolerance)
+        await self._http.call(START, package_params(**start_arguments(package)), run)
 
     async def aclose(self) -> None:
-        """Close the connections. Closing twice is fine; a call after it is a ClientStateError."""
-        await self._connections.close()
+        """Close the connections. Closing twice is fine; a later call raises ClientStateError."""
+        await self._http.close()
 
     async def __aenter__(self) -> Self:
-        self._connections.check_open()
+        self._http.check_open()
         return self
 
     async def __aexit__(self, *_: object) -> None:

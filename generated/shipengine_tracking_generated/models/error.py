@@ -9,38 +9,36 @@ from attrs import field as _attrs_field
 from ..models.known_error_code import KnownErrorCode
 from ..models.known_error_source import KnownErrorSource
 from ..models.known_error_type import KnownErrorType
-from ..types import UNSET, Unset
 
 T = TypeVar("T", bound="Error")
 
 
 @_attrs_define
 class Error:
-    """One thing that went wrong. Real answers add members that are not listed here.
+    """One thing that went wrong. Real responses contain members that are not listed here.
 
     Attributes:
-        error_source (KnownErrorSource | str): Whose error it is. New values may come.
-        error_type (KnownErrorType | str): What kind of error it is. Do not decide by it: a mistake in the request is at
-            times reported as `system`.
-            New values may come.
-        error_code (KnownErrorCode | str): What went wrong. Decide by the status first and then by this. New values come
+        error_source (KnownErrorSource | str): The system that reported the error. New values may appear.
+        error_type (KnownErrorType | str): The category of the error. Do not base decisions on it: ShipEngine reports
+            some mistakes in the request as
+            `system`. New values may appear.
+        error_code (KnownErrorCode | str): What went wrong. Check the status first, then this code. New values appear
             without notice.
         message (str): A sentence for people. Its wording may change at any time.
-        carrier_id (None | str | Unset): The connected carrier that reported the error, at times the word `unknown`.
-        carrier_code (None | str | Unset): The carrier that reported the error.
-        field_name (None | str | Unset): The parameter or member that is wrong. It may be missing even where one is to
-            blame.
-        field_value (Any | Unset): The value that is wrong, as it was sent. Any JSON value.
+        carrier_id (None | str): The ID of the connected carrier that reported the error; sometimes the word `unknown`.
+        carrier_code (None | str): The code of the carrier that reported the error.
+        field_name (None | str): The parameter or member that is wrong. It may be missing even if one of them is wrong.
+        field_value (Any): The wrong value, as it was sent. Any JSON value.
     """
 
     error_source: KnownErrorSource | str
     error_type: KnownErrorType | str
     error_code: KnownErrorCode | str
     message: str
-    carrier_id: None | str | Unset = UNSET
-    carrier_code: None | str | Unset = UNSET
-    field_name: None | str | Unset = UNSET
-    field_value: Any | Unset = UNSET
+    carrier_id: None | str
+    carrier_code: None | str
+    field_name: None | str
+    field_value: Any
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,23 +62,14 @@ class Error:
 
         message = self.message
 
-        carrier_id: None | str | Unset
-        if isinstance(self.carrier_id, Unset):
-            carrier_id = UNSET
-        else:
-            carrier_id = self.carrier_id
+        carrier_id: None | str
+        carrier_id = self.carrier_id
 
-        carrier_code: None | str | Unset
-        if isinstance(self.carrier_code, Unset):
-            carrier_code = UNSET
-        else:
-            carrier_code = self.carrier_code
+        carrier_code: None | str
+        carrier_code = self.carrier_code
 
-        field_name: None | str | Unset
-        if isinstance(self.field_name, Unset):
-            field_name = UNSET
-        else:
-            field_name = self.field_name
+        field_name: None | str
+        field_name = self.field_name
 
         field_value = self.field_value
 
@@ -92,16 +81,12 @@ class Error:
                 "error_type": error_type,
                 "error_code": error_code,
                 "message": message,
+                "carrier_id": carrier_id,
+                "carrier_code": carrier_code,
+                "field_name": field_name,
+                "field_value": field_value,
             }
         )
-        if carrier_id is not UNSET:
-            field_dict["carrier_id"] = carrier_id
-        if carrier_code is not UNSET:
-            field_dict["carrier_code"] = carrier_code
-        if field_name is not UNSET:
-            field_dict["field_name"] = field_name
-        if field_value is not UNSET:
-            field_dict["field_value"] = field_value
 
         return field_dict
 
@@ -150,34 +135,28 @@ class Error:
 
         message = d.pop("message")
 
-        def _parse_carrier_id(data: object) -> None | str | Unset:
+        def _parse_carrier_id(data: object) -> None | str:
             if data is None:
                 return data
-            if isinstance(data, Unset):
-                return data
-            return cast(None | str | Unset, data)
+            return cast(None | str, data)
 
-        carrier_id = _parse_carrier_id(d.pop("carrier_id", UNSET))
+        carrier_id = _parse_carrier_id(d.pop("carrier_id"))
 
-        def _parse_carrier_code(data: object) -> None | str | Unset:
+        def _parse_carrier_code(data: object) -> None | str:
             if data is None:
                 return data
-            if isinstance(data, Unset):
-                return data
-            return cast(None | str | Unset, data)
+            return cast(None | str, data)
 
-        carrier_code = _parse_carrier_code(d.pop("carrier_code", UNSET))
+        carrier_code = _parse_carrier_code(d.pop("carrier_code"))
 
-        def _parse_field_name(data: object) -> None | str | Unset:
+        def _parse_field_name(data: object) -> None | str:
             if data is None:
                 return data
-            if isinstance(data, Unset):
-                return data
-            return cast(None | str | Unset, data)
+            return cast(None | str, data)
 
-        field_name = _parse_field_name(d.pop("field_name", UNSET))
+        field_name = _parse_field_name(d.pop("field_name"))
 
-        field_value = d.pop("field_value", UNSET)
+        field_value = d.pop("field_value")
 
         error = cls(
             error_source=error_source,

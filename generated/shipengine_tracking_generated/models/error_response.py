@@ -18,10 +18,10 @@ class ErrorResponse:
     """Why a call failed.
 
     Attributes:
-        request_id (str): ShipEngine's id of this call, a UUID so far. Quote it to their support. Real answers may lack
-            it; then it is
-            in the header.
-        errors (list[Error]): What went wrong; often one error, sometimes several.
+        request_id (str): ShipEngine's ID of this call, so far always a UUID. Quote it to ShipEngine's support. Some
+            real responses
+            lack it in the body; read it from the headers instead.
+        errors (list[Error]): What went wrong. Often one error, sometimes several.
     """
 
     request_id: str

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
-from ..types import UNSET, Unset
-
 if TYPE_CHECKING:
     from ..models.tracking_information import TrackingInformation
 
@@ -17,45 +15,44 @@ T = TypeVar("T", bound="TrackingEvent")
 
 @_attrs_define
 class TrackingEvent:
-    """One delivery to your webhook.
+    """One delivery to your webhook. If `data` is missing, `GET /v1/tracking` returns the same information.
 
     Attributes:
-        resource_type (str): What the delivery is about. `API_TRACK` is a tracking update; leave anything else alone.
-        data (TrackingInformation): What is known of one package. Any member may be `null` or missing, and new ones may
-            come.
+        resource_url (None | str): The URL of the same information, for a request with your API key.
+        resource_type (None | str): The type of the event. `API_TRACK` is a tracking update. If you registered the same
+            URL for other events,
+            they arrive with other types: respond to them with a 2xx too, otherwise ShipEngine sends them again.
+        data (TrackingInformation): The state of one package. Any member may be `null` or missing; an empty string means
+            `null`.
+            New members may appear.
 
-            Dates come in ISO 8601 with 0 to 7 digits after the second and with `Z`, an offset or neither. One without an
-            offset is the local time of the place, but for `occurred_at`, which is in UTC then. Keep a date that you cannot
-            read as the text that it is.
-        resource_url (None | str | Unset): Where the same information can be fetched with your API key.
+            Dates are in ISO 8601 with 0 to 7 fractional digits and with `Z`, an offset or neither. A date without an offset
+            is in local time, except `occurred_at`, which is in UTC. Keep a date that you cannot parse as a string.
     """
 
-    resource_type: str
+    resource_url: None | str
+    resource_type: None | str
     data: TrackingInformation
-    resource_url: None | str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        resource_url: None | str
+        resource_url = self.resource_url
+
+        resource_type: None | str
         resource_type = self.resource_type
 
         data = self.data.to_dict()
-
-        resource_url: None | str | Unset
-        if isinstance(self.resource_url, Unset):
-            resource_url = UNSET
-        else:
-            resource_url = self.resource_url
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
+                "resource_url": resource_url,
                 "resource_type": resource_type,
                 "data": data,
             }
         )
-        if resource_url is not UNSET:
-            field_dict["resource_url"] = resource_url
 
         return field_dict
 
@@ -64,23 +61,27 @@ class TrackingEvent:
         from ..models.tracking_information import TrackingInformation  # noqa: PLC0415
 
         d = dict(src_dict)
-        resource_type = d.pop("resource_type")
+
+        def _parse_resource_url(data: object) -> None | str:
+            if data is None:
+                return data
+            return cast(None | str, data)
+
+        resource_url = _parse_resource_url(d.pop("resource_url"))
+
+        def _parse_resource_type(data: object) -> None | str:
+            if data is None:
+                return data
+            return cast(None | str, data)
+
+        resource_type = _parse_resource_type(d.pop("resource_type"))
 
         data = TrackingInformation.from_dict(d.pop("data"))
 
-        def _parse_resource_url(data: object) -> None | str | Unset:
-            if data is None:
-                return data
-            if isinstance(data, Unset):
-                return data
-            return cast(None | str | Unset, data)
-
-        resource_url = _parse_resource_url(d.pop("resource_url", UNSET))
-
         tracking_event = cls(
+            resource_url=resource_url,
             resource_type=resource_type,
             data=data,
-            resource_url=resource_url,
         )
 
         tracking_event.additional_properties = d

@@ -4,62 +4,73 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import signal
 import sys
-import threading
+import time
+from collections.abc import Callable
+from typing import Any
 
+from .protocol import RateLimit
 from .server import FakeShipEngine
+
+BANNER = """\
+A fake ShipEngine is listening at {url} with the API key {api_key}. Press Ctrl-C to stop. Try:
+  curl -i -X POST -H 'API-Key: {api_key}' \\
+    '{url}/v1/tracking/start?carrier_code=stamps_com&tracking_number=9361269903502070406152'"""
+NUMBER = r"[0-9]{1,5}(?:\.[0-9]+)?"  # of seconds
 
 
 def main() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(
-        prog="python -m shipengine_tracking.testing",
-        description="A fake ShipEngine on loopback: POST /v1/tracking/start answers as the real one does.",
-    )
-    parser.add_argument("--port", type=int, default=8080, help="where to listen; 0 takes any free port (default 8080)")
-    parser.add_argument("--api-key", default="TEST_of_the_fake_server", help="the only key it accepts")
-    parser.add_argument(
-        "--connected",
-        action="append",
-        default=[],
-        metavar="ID=CODE",
-        type=_connection,
-        help="a carrier connected to the account, such as se-28529731=dhl_express; may be repeated",
-    )
-    parser.add_argument(
-        "--webhook-url", metavar="URL", type=_url, help="where to deliver updates of each subscribed package"
-    )
+    parser = _parser()
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    stop = threading.Event()
+    signals: list[int] = []  # setting an Event in a signal handler can deadlock
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stop.set())
+        signal.signal(number, lambda number, _frame: signals.append(number))
     try:
-        fake = FakeShipEngine(
-            dict(given.connected), api_key=given.api_key, port=given.port, webhook_url=given.webhook_url
-        )
+        fake = FakeShipEngine(**vars(given))
     except (OSError, OverflowError) as error:
-        parser.exit(1, f"cannot listen at port {given.port}: {error}; --port 0 takes any that is free\n")
+        parser.exit(1, f"cannot listen on port {given.port}: {error}; --port 0 takes any free one\n")
     with fake:
-        print(f"A fake ShipEngine listens at {fake.url} and accepts the key {fake.api_key}. Ctrl-C ends it. Try:")
-        print(f"  curl -i -X POST -H 'API-Key: {fake.api_key}' \\")
-        print(f"    '{fake.url}/v1/tracking/start?carrier_code=stamps_com&tracking_number=9361269903502070406152'")
-        sys.stdout.flush()
-        stop.wait()
+        print(BANNER.format(url=fake.url, api_key=fake.api_key), flush=True)
+        while not signals:
+            time.sleep(0.1)
 
 
-def _connection(text: str) -> tuple[str, str]:
-    identifier, _, code = text.partition("=")
-    if not (identifier and code):
-        raise argparse.ArgumentTypeError(f"{text!r} is not ID=CODE")
-    return identifier, code
+def _parser() -> argparse.ArgumentParser:
+    text = "A fake ShipEngine on loopback: start, stop and get respond as the API does."
+    parser = argparse.ArgumentParser(prog="python -m shipengine_tracking.testing", description=text)
+    add = parser.add_argument
+    add("--port", type=int, default=8080, help="the port to listen on; 0 takes any free one (default 8080)")
+    add("--api-key", default="TEST_of_the_fake_server", help="the only valid API key")
+    form = _form("ID=CODE", "([^=]+)=(.+)", lambda *pair: pair)
+    text = "a carrier connected to the account, such as se-28529731=dhl_express; may be repeated"
+    add("--connected", **form, action="append", default=[], help=text)
+    form = _form("CALLS/SECONDS", rf"([0-9]{{1,9}})/({NUMBER})", lambda *pair: RateLimit(int(pair[0]), float(pair[1])))
+    add("--rate-limit", **form, help="the account's rate limit, such as 200/60 (default: none)")
+    form = _form("URL", "(https?://.+)", str)
+    add("--webhook-url", **form, help="where to send the updates of each package that is started")
+    form = _form("CODE,CODE", "([^ ,]+(?:,[^ ,]+)*)", re.compile("[^,]+").findall)
+    add("--journey", **form, default="IT,DE", help="the status codes to send for each package (default IT,DE)")
+    form = _form("SECONDS", f"({NUMBER})", float)
+    text = "the real time between two updates of a package (default 0)"
+    add("--pause", **form, dest="journey_pause", default="0", help=text)
+    add("--repeat", action="store_true", help="deliver each update twice")
+    add("--shuffle", action="store_true", help="deliver the updates of a package out of order")
+    return parser
 
 
-def _url(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise argparse.ArgumentTypeError(f"{text!r} does not begin with http:// or https://")
-    return text
+def _form(metavar: str, pattern: str, convert: Callable[..., object]) -> dict[str, Any]:
+    """Return the arguments of an option whose value has to match a pattern. Its groups are converted."""
+
+    def read(text: str) -> object:
+        if not (match := re.fullmatch(pattern, text)):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {metavar}")
+        return convert(*match.groups())
+
+    return {"metavar": metavar, "type": read}
 
 
 if __name__ == "__main__":

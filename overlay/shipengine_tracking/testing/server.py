@@ -1,52 +1,55 @@
-"""The fake's network: an HTTP server of the standard library, on loopback, one thread a connection."""
+"""FakeShipEngine: an HTTP server on loopback, from the standard library, with one thread per connection."""
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
-import socketserver
 import struct
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 from typing import Any, Self
 
-from .answers import Answer, Request, Subscription, decide, error, request_ids
-from .deliveries import PAUSE, Delivery, Postman, Signer, update
-from .weather import RateLimit, Weather, too_many
+from .protocol import RateLimit, Request, Response, Subscription, check, error, request_ids
+from .updates import MAX_TRIES, RETRY_PAUSE, Delivery, History, Signer, Update, post, shuffled
 
 log = logging.getLogger(__name__)
 
+MAX_CLOSE = 2.0  # seconds that `close` waits for threads
+
 
 class FakeShipEngine:
-    """Answers like the API, records what it was asked, and fails as you script it.
+    """Responds like the API, records requests, and fails as you tell it to.
 
-    It is no sandbox: whatever its key, it delivers updates and knows all carriers. Where the API's documentation is
-    silent it accepts: a carrier id alone, and any carrier code beside it.
+    It is not a sandbox: it sends updates whatever the key, and knows all carriers. Where the API's documentation is
+    silent, it accepts: a carrier ID alone, and any carrier code beside it.
 
     Args:
-        connected: The carriers connected to the account: carrier id -> carrier code.
-        api_key: The only key it accepts.
-        port: The port to listen at; 0 takes any that is free.
-        rate_limit: The account's rate limit; None does not limit.
-        weather: Random trouble; None for none.
-        webhook_url: Where to deliver updates: each package that is subscribed goes `journey`'s way. None for nowhere.
-        webhook_pause: Seconds before an update that was not accepted is tried again; three tries in all.
+        connected: The carriers connected to the account, from carrier ID to carrier code.
+        api_key: The only valid key.
+        port: The port to listen on; 0 takes any free one.
+        rate_limit: The account's rate limit; None for no limit.
+        webhook_url: Where to send the updates of subscribed packages, see `journey`; None sends none.
+        webhook_pause: Seconds between two tries to deliver an update. There are at most three.
+        journey: The status codes that are sent for each subscribed package, in order, until it is stopped.
+        journey_pause: Seconds between two updates of a journey. Their events are six hours apart in any case.
+        repeat: Whether a journey delivers each update twice.
+        shuffle: Whether a journey delivers its updates out of order.
 
     Attributes:
         url: Its address, for `base_url=`.
         api_key: Its key, for `api_key=`.
-        requests: Every request so far.
-        subscriptions: Every subscription made so far, in order, repeats included.
-        connections: How many connections have been opened to it so far.
-        journey: The status codes that are delivered for each subscribed package, in their order.
-        deliveries: Every update that has set out so far.
+        requests: All requests so far.
+        subscriptions: One for each accepted `start`, repeats included. `stop` removes all of its tracking number.
+        connections: How many connections have been opened so far.
+        deliveries: All updates that have been sent so far.
     """
 
     def __init__(
@@ -56,192 +59,234 @@ class FakeShipEngine:
         api_key: str = "TEST_of_the_fake_server",
         port: int = 0,
         rate_limit: RateLimit | None = None,
-        weather: Weather | None = None,
         webhook_url: str | None = None,
-        webhook_pause: float = PAUSE,
+        webhook_pause: float = RETRY_PAUSE,
+        journey: Iterable[str] = ("IT", "DE"),
+        journey_pause: float = 0.0,
+        repeat: bool = False,
+        shuffle: bool = False,
     ):
-        self.api_key = api_key
-        self.connected = dict(connected or {})
-        self.rate_limit = rate_limit
-        self.weather = weather
-        self.webhook_url = webhook_url
-        self.journey: tuple[str, ...] = ("IT", "DE")
+        self.api_key, self.connected, self.rate_limit = api_key, dict(connected or {}), rate_limit
+        self.webhook_url, self.webhook_pause = webhook_url, webhook_pause
+        self.journey, self.journey_pause, self.repeat, self.shuffle = tuple(journey), journey_pause, repeat, shuffle
         self.deliveries: list[Delivery] = []
         self.requests: list[Request] = []
         self.subscriptions: list[Subscription] = []
         self.connections = 0
-        self.ended = threading.Event()
-        self._script: deque[Answer] = deque()
+        self._enqueued: deque[Response] = deque()
         self._lock = threading.Lock()
-        self._signer = Signer()
-        self._postman = Postman(self._signer, webhook_pause)
-        self._server = _Server(("127.0.0.1", port), self)
+        self._history = History()
+        self._server = _Server(port, self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
+        self._server.start_thread(self._server.serve_forever, 0.005)
 
-    def script(self, *answers: Answer) -> None:
-        """Give these answers to the next requests, one each and in their order, instead of its own."""
-        with self._lock:
-            self._script.extend(answers)
+    @cached_property
+    def _signer(self) -> Signer:  # only signing needs cryptography; used under the lock, since making keys takes long
+        return Signer()
 
-    def deliver(
-        self, tracking_number: str, *, status_code: str = "IT", to: str | None = None, **data: object
-    ) -> Delivery:
-        """Deliver a signed update; return it after its first try. One that is not accepted is tried again later.
+    def enqueue(self, *responses: Response) -> None:
+        """Send these responses to the next requests, one each and in order, instead of its own."""
+        self._enqueued.extend(responses)
+
+    def update(self, tracking_number: str, status_code: str = "IT", **data: object) -> Update:
+        """Return the headers and the body of a signed update, for the test client of your framework.
 
         Args:
-            tracking_number: The package.
-            status_code: What has become of it: `IT` in transit, `DE` delivered, …
-            to: The URL; if None, `webhook_url`.
-            data: Members of the update's `data` that are to be as given.
+            tracking_number: The package. The update lists all events so far, newest first.
+            status_code: The new status: `IT` in transit, `DE` delivered, …
+            data: Members of the update's `data` to replace.
+        """
+        body = self._add_event(tracking_number, status_code, data)
+        return Update(self._headers(body), body)
+
+    def deliver(
+        self, tracking_number: str, status_code: str = "IT", *, to: str | None = None, **data: object
+    ) -> Delivery:
+        """Send such an update to a URL, or to `webhook_url`; return it after the first try.
+
+        An update that the receiver does not accept is sent again in the background.
         """
         url = to or self.webhook_url
         if url is None:
             raise ValueError("there is no URL to deliver to: pass to=… or set webhook_url")
-        carriers = (
-            one.carrier_code or self.connected.get(one.carrier_id or "")
-            for one in reversed(self.subscriptions)
-            if one.tracking_number == tracking_number
-        )
-        document = update(tracking_number, next(carriers, None), status_code, self.url, datetime.now(UTC))
-        document["data"] |= data
-        delivery = Delivery(url, json.dumps(document).encode())
+        return self._deliver(url, self._add_event(tracking_number, status_code, data))
+
+    def sign(self, body: bytes, timestamp: str | None = None) -> dict[str, str]:
+        """Return the three headers of a delivery, signed with the current key and now unless a timestamp is given."""
+        with self._lock:
+            return self._signer.sign(body, timestamp or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    def rotate_key(self, keep: bool = True) -> None:
+        """Sign with a new key from now on; `keep` the old one in `/jwks`."""
+        with self._lock:
+            self._signer.rotate(keep=keep)
+
+    def _headers(self, body: bytes) -> dict[str, str]:
+        return {"Content-Type": "application/json", **self.sign(body)}
+
+    def _add_event(self, number: str, status_code: str, data: dict[str, Any]) -> bytes:
+        with self._lock:
+            return self._history.add(number, status_code, self.url, data)
+
+    def _deliver(self, url: str, body: bytes) -> Delivery:
+        delivery = Delivery(url, body)
         self.deliveries.append(delivery)
-        self._postman.deliver(delivery)
+        if not post(delivery, self._headers(body)):
+            self._server.start_thread(self._retry, delivery)
         return delivery
 
-    def sign(self, body: bytes, timestamp: str) -> dict[str, str]:
-        """Return the headers of a delivery, signed with the present key, for bodies of your own."""
-        return self._signer.sign(body, timestamp)
-
-    def rotate_key(self, *, keep: bool = True) -> None:
-        """Sign with a new key from now on; `keep` the old one in `/jwks`, or not."""
-        self._signer.rotate(keep=keep)
-
-    def _travel(self, package: Subscription, url: str) -> None:
-        for status_code in self.journey:
-            if self.ended.is_set():
+    def _retry(self, delivery: Delivery) -> None:
+        for _ in range(MAX_TRIES - 1):
+            if self._server.closed.wait(self.webhook_pause) or post(delivery, self._headers(delivery.body)):
                 return
-            self.deliver(package.tracking_number, status_code=status_code, to=url)
 
-    def answer(self, request: Request) -> Answer:
-        """Record a request and return the answer to it."""
+    def _travel(self, number: str, url: str) -> None:
+        copies = 2 if self.repeat else 1
+        bodies = (body for code in self.journey for body in [self._add_event(number, code, {})] * copies)
+        for body in shuffled(list(bodies)) if self.shuffle else bodies:
+            self._deliver(url, body)
+            if self._server.closed.wait(self.journey_pause) or not self._is_subscribed(number):
+                return
+
+    def _is_subscribed(self, number: str) -> bool:
+        return any(one.tracking_number == number for one in self.subscriptions)
+
+    def respond(self, request: Request) -> Response:
+        """Record a request and return the response to it."""
         with self._lock:
             self.requests.append(request)
-            if self._script:
-                return self._script.popleft()
+            if self._enqueued:
+                return self._enqueued.popleft()
             if (request.method, request.path) == ("GET", "/jwks"):
-                return self._public_keys()  # for anybody: no key is asked for
-            passes, headers = self.rate_limit.count(time.monotonic()) if self.rate_limit else (True, {})
-            if not passes:
-                return too_many(headers)
-            trouble = self.weather.strikes() if self.weather else None
-            if self.weather and trouble not in (None, "slow"):
-                return self.weather.answer(str(trouble), headers)
-            decision = decide(request, self.api_key, self.connected, headers)
-            if isinstance(decision, Answer):
-                return decision
-            self.subscriptions.append(decision)
-            if self.webhook_url is not None:
-                self._postman.later(partial(self._travel, decision, self.webhook_url))
-            headers = {**request_ids(), **headers}
-            return Answer.of(204, headers=headers, delay=self.weather.delay if self.weather and trouble else 0.0)
+                return self._jwks()
+            is_allowed, headers = self.rate_limit.count(time.monotonic()) if self.rate_limit else (True, {})
+            if not is_allowed:
+                return error(429, "rate_limit_exceeded", "Too many calls.", error_type="system", headers=headers)
+            package = check(request, self.api_key, self.connected, headers)
+            if isinstance(package, Response):
+                return package
+            operations = {"/v1/tracking/start": self._start, "/v1/tracking/stop": self._stop}
+            if response := operations.get(request.path, self._get)(package, {**request_ids(), **headers}):
+                return response
+            message = f"{package.tracking_number} is not being tracked."
+            return error(404, "not_found", message, error_type="validation", headers=headers)
 
-    def _public_keys(self) -> Answer:
+    def _jwks(self) -> Response:
         try:
-            return Answer.of(200, self._signer.jwks(), request_ids())
+            return Response.of(200, self._signer.jwks(), request_ids())  # needs no API key
         except ImportError as missing:
             return error(500, "unspecified", str(missing), error_type="system")
 
+    def _start(self, package: Subscription, headers: dict[str, str]) -> Response:
+        number, code, carrier_id = package
+        self.subscriptions.append(package)
+        self._history.begin(number, code or self.connected.get(carrier_id or ""))
+        if self.webhook_url is not None:
+            self._server.start_thread(self._travel, number, self.webhook_url)
+        return Response.of(204, headers=headers)
+
+    def _stop(self, package: Subscription, headers: dict[str, str]) -> Response | None:
+        number = package.tracking_number
+        if not self._is_subscribed(number) or number in self._history.ended:
+            return None
+        self.subscriptions[:] = [one for one in self.subscriptions if one.tracking_number != number]
+        return Response.of(204, headers=headers)
+
+    def _get(self, package: Subscription, headers: dict[str, str]) -> Response | None:
+        state = self._history.get(package.tracking_number)
+        return Response.of(200, state, headers) if state else None
+
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.end()
+        self.close()
 
-    def end(self) -> None:
-        """Stop listening and break off every connection. Ending twice is fine."""
-        if not self.ended.is_set():
-            self.ended.set()
-            if self._thread.ident is not None:
-                self._server.shutdown()
-                self._thread.join()
-            self._server.disconnect()
-            self._server.server_close()
-            self._postman.end()
+    def close(self) -> None:
+        """Stop listening, close all connections and end all deliveries. Closing twice is fine."""
+        self._server.close()
 
 
-class _Server(socketserver.TCPServer):
+class _Server(ThreadingTCPServer):
+    """The sockets and the threads of a fake."""
+
     allow_reuse_address = True
     request_queue_size = 256
 
-    def __init__(self, address: tuple[str, int], fake: FakeShipEngine):
-        self.fake = fake
-        self._connections: dict[socket.socket, threading.Thread] = {}
-        super().__init__(address, _Handler)
+    def __init__(self, port: int, fake: FakeShipEngine):
+        self.fake, self.closed = fake, threading.Event()
+        self._open: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", port), _Handler)
+        self._name = f"FakeShipEngine on port {self.server_address[1]}"
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        # As ThreadingMixIn does, but so that an end can wait for threads which need not be waited for at exit.
-        self.fake.connections += 1
-        thread = threading.Thread(target=self._serve, args=(request, client_address), daemon=True)
-        self._connections[request] = thread
-        thread.start()
+    def start_thread(self, work: Callable[..., object], *arguments: object) -> None:
+        threading.Thread(target=work, args=arguments, name=self._name, daemon=True).start()
 
-    def _serve(self, connection: socket.socket, client_address: Any) -> None:
-        try:
-            with suppress(OSError):  # the client went away, as clients do
-                self.finish_request(connection, client_address)
-        finally:
-            self._connections.pop(connection, None)
-            self.shutdown_request(connection)
-
-    def disconnect(self) -> None:
-        for connection, thread in list(self._connections.items()):
+    def close(self) -> None:
+        if self.closed.is_set():
+            return
+        self.closed.set()
+        self.shutdown()
+        self.server_close()
+        for connection in list(self._open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-            thread.join()
+        end = time.monotonic() + MAX_CLOSE
+        for thread in threading.enumerate():
+            if thread.name == self._name and thread is not threading.current_thread():
+                thread.join(max(0.0, end - time.monotonic()))
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.fake.connections += 1
+        self._open.add(request)
+        self.start_thread(self.process_request_thread, request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):  # which means that the client closed the connection
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         assert isinstance(self.server, _Server)
-        fake = self.server.fake
-        if "transfer-encoding" in self.headers:
-            self.send_error(411, "Send a Content-Length.")
-            return
         length = self.headers.get("content-length", "0")
-        body = self.rfile.read(int(length)) if length.isdecimal() else b""
-        answer = fake.answer(Request(self.command, self.path, dict(self.headers.items()), body))
-        fake.ended.wait(answer.delay)
-        self.wfile.write(answer.head if self.command == "HEAD" else answer.data)
-        for byte in answer.drip:
-            fake.ended.wait(answer.pace)
-            self.wfile.write(bytes([byte]))
-        log.info("%s %s -> %s", self.command, self.path, answer.data[:40].split(b"\r\n")[0].decode("latin-1"))
-        if answer.then != "keep":
-            self.close_connection = True
-        if answer.then == "reset":
-            # To close a socket that lingers for 0 seconds is to reset its connection.
+        if "transfer-encoding" in self.headers:
+            return self.send_error(411, "Send a Content-Length.")
+        if not length.isdecimal() or len(length) > 8:
+            return self.send_error(400, "The Content-Length is not valid.")
+        request = Request(self.command, self.path, self.headers.items(), self.rfile.read(int(length)))
+        response = self.server.fake.respond(request)
+        self.server.closed.wait(response.delay)
+        self._send(response)
+        self.close_connection = response.then != "keep" or self.close_connection
+        if response.then == "reset":  # closing with a linger time of 0 seconds sends a reset
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
-        elif answer.then == "hang":
-            fake.ended.wait()
+        elif response.then == "hang":
+            self.server.closed.wait()
+        return None
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_TRACE = do_QUERY = _answer  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_TRACE = do_QUERY = _respond  # noqa: N815
+
+    def _send(self, response: Response) -> None:
+        head_length = response.data.find(b"\r\n\r\n") + 4
+        status_line = response.data[:head_length].partition(b"\r\n")[0]
+        log.info("%s -> %s", self.requestline, status_line.decode("latin-1"))
+        self.wfile.write(response.data[:head_length] if self.command == "HEAD" else response.data)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse what is no request, in the API's shape too."""
-        if code >= 500:  # a page of HTML, as from a proxy
-            super().send_error(code, message)
-            return
+        """Reject what is not a valid request, with the API's error body."""
         self.close_connection = True
-        headers = {"Connection": "close"}
-        refusal = error(code, "unspecified", message or "This is no request.", error_type="validation", headers=headers)
-        self.wfile.write(refusal.data)
+        code = {501: 405, 505: 400}.get(code, code)  # an unknown method or version is the client's fault
+        headers, text = {"Connection": "close"}, message or "This is not a valid request."
+        self._send(error(code, "unspecified", text, error_type="validation", headers=headers))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name it overrides
-        """Say nothing on stderr; the log has it."""
+        """Write nothing to stderr; the log has it."""

@@ -107,24 +107,24 @@ def sync_detailed(
 ) -> Response[Any | ErrorResponse | str]:
     """Start tracking a package
 
-     Subscribes one package to tracking updates. Send the tracking number and say whose it is by the
+     Subscribes a package to tracking updates. Identify the package by its tracking number and its
     carrier's code.
-    The parameters travel in the query string, percent-encoded; a request that carries them in its body
-    is refused.
-    There is no body in the request and none in the answer.
+    Send the parameters in the query string, percent-encoded; ShipEngine rejects the call if they are in
+    the body.
+    The request and the response have no body.
 
     Args:
-        carrier_code (str | Unset): The carrier that moves the package, by ShipEngine's code for
-            it, such as `usps`, `ups`, `fedex` or
-            `dhl_express`. New carriers get new codes: do not check it against a list. Optional on the
-            wire, but the
-            service asks for it together with `tracking_number`.
+        carrier_code (str | Unset): ShipEngine's code of the carrier, such as `usps`, `ups`,
+            `fedex` or `dhl_express`. ShipEngine adds codes for
+            new carriers, so do not validate it against a list. The schema does not require it, but
+            the documentation
+            asks for it together with `tracking_number`.
         tracking_number (str | Unset): The carrier's tracking number, exactly as the carrier
-            writes it. Optional on the wire, but a call with an
-            empty one is answered with 400.
-        carrier_id (str | Unset): One of the carriers connected to your account, by ShipEngine's
-            id for it. What the service does with it
-            alone, without `carrier_code`, is not documented.
+            writes it. The schema does not require it, but an empty
+            one results in a 400.
+        carrier_id (str | Unset): ShipEngine's ID of a carrier that is connected to your account.
+            What happens if you send it without
+            `carrier_code` is not documented.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -156,24 +156,24 @@ def sync(
 ) -> Any | ErrorResponse | str | None:
     """Start tracking a package
 
-     Subscribes one package to tracking updates. Send the tracking number and say whose it is by the
+     Subscribes a package to tracking updates. Identify the package by its tracking number and its
     carrier's code.
-    The parameters travel in the query string, percent-encoded; a request that carries them in its body
-    is refused.
-    There is no body in the request and none in the answer.
+    Send the parameters in the query string, percent-encoded; ShipEngine rejects the call if they are in
+    the body.
+    The request and the response have no body.
 
     Args:
-        carrier_code (str | Unset): The carrier that moves the package, by ShipEngine's code for
-            it, such as `usps`, `ups`, `fedex` or
-            `dhl_express`. New carriers get new codes: do not check it against a list. Optional on the
-            wire, but the
-            service asks for it together with `tracking_number`.
+        carrier_code (str | Unset): ShipEngine's code of the carrier, such as `usps`, `ups`,
+            `fedex` or `dhl_express`. ShipEngine adds codes for
+            new carriers, so do not validate it against a list. The schema does not require it, but
+            the documentation
+            asks for it together with `tracking_number`.
         tracking_number (str | Unset): The carrier's tracking number, exactly as the carrier
-            writes it. Optional on the wire, but a call with an
-            empty one is answered with 400.
-        carrier_id (str | Unset): One of the carriers connected to your account, by ShipEngine's
-            id for it. What the service does with it
-            alone, without `carrier_code`, is not documented.
+            writes it. The schema does not require it, but an empty
+            one results in a 400.
+        carrier_id (str | Unset): ShipEngine's ID of a carrier that is connected to your account.
+            What happens if you send it without
+            `carrier_code` is not documented.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -200,24 +200,24 @@ async def asyncio_detailed(
 ) -> Response[Any | ErrorResponse | str]:
     """Start tracking a package
 
-     Subscribes one package to tracking updates. Send the tracking number and say whose it is by the
+     Subscribes a package to tracking updates. Identify the package by its tracking number and its
     carrier's code.
-    The parameters travel in the query string, percent-encoded; a request that carries them in its body
-    is refused.
-    There is no body in the request and none in the answer.
+    Send the parameters in the query string, percent-encoded; ShipEngine rejects the call if they are in
+    the body.
+    The request and the response have no body.
 
     Args:
-        carrier_code (str | Unset): The carrier that moves the package, by ShipEngine's code for
-            it, such as `usps`, `ups`, `fedex` or
-            `dhl_express`. New carriers get new codes: do not check it against a list. Optional on the
-            wire, but the
-            service asks for it together with `tracking_number`.
+        carrier_code (str | Unset): ShipEngine's code of the carrier, such as `usps`, `ups`,
+            `fedex` or `dhl_express`. ShipEngine adds codes for
+            new carriers, so do not validate it against a list. The schema does not require it, but
+            the documentation
+            asks for it together with `tracking_number`.
         tracking_number (str | Unset): The carrier's tracking number, exactly as the carrier
-            writes it. Optional on the wire, but a call with an
-            empty one is answered with 400.
-        carrier_id (str | Unset): One of the carriers connected to your account, by ShipEngine's
-            id for it. What the service does with it
-            alone, without `carrier_code`, is not documented.
+            writes it. The schema does not require it, but an empty
+            one results in a 400.
+        carrier_id (str | Unset): ShipEngine's ID of a carrier that is connected to your account.
+            What happens if you send it without
+            `carrier_code` is not documented.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -247,24 +247,24 @@ async def asyncio(
 ) -> Any | ErrorResponse | str | None:
     """Start tracking a package
 
-     Subscribes one package to tracking updates. Send the tracking number and say whose it is by the
+     Subscribes a package to tracking updates. Identify the package by its tracking number and its
     carrier's code.
-    The parameters travel in the query string, percent-encoded; a request that carries them in its body
-    is refused.
-    There is no body in the request and none in the answer.
+    Send the parameters in the query string, percent-encoded; ShipEngine rejects the call if they are in
+    the body.
+    The request and the response have no body.
 
     Args:
-        carrier_code (str | Unset): The carrier that moves the package, by ShipEngine's code for
-            it, such as `usps`, `ups`, `fedex` or
-            `dhl_express`. New carriers get new codes: do not check it against a list. Optional on the
-            wire, but the
-            service asks for it together with `tracking_number`.
+        carrier_code (str | Unset): ShipEngine's code of the carrier, such as `usps`, `ups`,
+            `fedex` or `dhl_express`. ShipEngine adds codes for
+            new carriers, so do not validate it against a list. The schema does not require it, but
+            the documentation
+            asks for it together with `tracking_number`.
         tracking_number (str | Unset): The carrier's tracking number, exactly as the carrier
-            writes it. Optional on the wire, but a call with an
-            empty one is answered with 400.
-        carrier_id (str | Unset): One of the carriers connected to your account, by ShipEngine's
-            id for it. What the service does with it
-            alone, without `carrier_code`, is not documented.
+            writes it. The schema does not require it, but an empty
+            one results in a 400.
+        carrier_id (str | Unset): ShipEngine's ID of a carrier that is connected to your account.
+            What happens if you send it without
+            `carrier_code` is not documented.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

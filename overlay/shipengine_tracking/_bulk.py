@@ -1,0 +1,307 @@
+"""Many packages: `start_many` in threads and in tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Iterator
+from functools import partial
+from queue import SimpleQueue
+from typing import Any
+
+from attrs import field, frozen
+
+from ._http.client import AsyncHTTPClient, HTTPClient, Run
+from ._http.flow import Cancelled
+from .exceptions import (
+    AccountError,
+    AuthenticationError,
+    ClientStateError,
+    InvalidArgumentError,
+    RateLimitError,
+    ShipEngineError,
+)
+
+PREFETCH = 2  # packages read ahead, in multiples of the concurrency
+READ_END = 0.5  # seconds that an asynchronous source may take for its end after the client was closed
+# A call that fails for one of these reasons shows that all others would fail, too.
+ACCOUNT_ERRORS = (AuthenticationError, AccountError, RateLimitError, ClientStateError)
+
+
+@frozen(kw_only=True)
+class Package:
+    """A package to start tracking: the arguments of `start`, which validates them.
+
+    `reference` is any value of your own, such as an order or a line number. It is not sent; the `Outcome` has it.
+    """
+
+    tracking_number: str
+    carrier_code: str | None = None
+    carrier_id: str | None = None
+    reference: Any = field(default=None, hash=False)  # it may not be hashable
+
+
+@frozen
+class Outcome:
+    """The result for one package: `error` is None if ShipEngine has started to track it."""
+
+    package: Package
+    error: ShipEngineError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether ShipEngine has started to track the package."""
+        return self.error is None
+
+
+def check_packages(packages: object, kinds: tuple[type, ...]) -> None:
+    """Raise InvalidArgumentError unless packages is an iterable that can yield packages."""
+    if isinstance(packages, str | bytes | Package) or not isinstance(packages, kinds):
+        raise InvalidArgumentError(
+            f"packages must be an iterable of Package, not {type(packages).__name__}: put a single one into a list"
+        )
+
+
+def start_arguments(package: object) -> dict[str, Any]:
+    """Return the arguments of `start` for a package."""
+    if not isinstance(package, Package):
+        raise InvalidArgumentError(f"packages must yield Package, not {type(package).__name__}: wrap it in Package(…)")
+    return {name: getattr(package, name) for name in ("tracking_number", "carrier_code", "carrier_id")}
+
+
+def ends_run(error: BaseException) -> bool:
+    """Return whether the failure of one call ends the run."""
+    return isinstance(error, ACCOUNT_ERRORS) or not isinstance(error, ShipEngineError)
+
+
+class Progress:
+    """How far a run has come, and why it ends."""
+
+    def __init__(self, http: HTTPClient | AsyncHTTPClient):
+        self.run = http.begin_run()
+        self.end = partial(http.end_run, self.run)
+        self.failure: BaseException | None = None  # raised when the outcomes have been yielded
+        self.is_exhausted = False  # whether the end of the packages was read
+        self.is_incomplete = False  # whether a package was read that has no outcome
+
+    @property
+    def may_read(self) -> bool:
+        """Whether to read more packages."""
+        return not (self.is_exhausted or self.is_incomplete or self.failure is not None)
+
+    def outcome(self, package: Package, error: BaseException | None) -> Outcome | None:
+        """Return the outcome of a package, or None if its failure is that of the run."""
+        if error is None or (isinstance(error, ShipEngineError) and not ends_run(error)):
+            return Outcome(package, error)
+        if self.failure is None and not isinstance(error, Cancelled):
+            self.failure = error
+            return None
+        if isinstance(error, ShipEngineError) and error.attempts and not isinstance(error, ClientStateError):
+            return Outcome(package, error)  # it was in flight when another failure ended the run
+        self.is_incomplete = True
+        return None
+
+    def check_complete(self) -> None:
+        """Raise the failure of the run, or ClientStateError if a package has no outcome because of `close`."""
+        if self.failure is not None:
+            raise self.failure
+        if self.is_incomplete or not self.is_exhausted:
+            raise ClientStateError("this client was closed before the run was complete: make a new one")
+
+
+class _Threads:
+    """The worker threads of a run. The packages are read in the caller's thread.
+
+    They are daemons fed by queues and not a `ThreadPoolExecutor`: the interpreter joins the threads of an executor
+    when it exits, so a server that hangs would delay the exit.
+    """
+
+    def __init__(self, http: HTTPClient, source: Iterator[Package], maximum: int, start: Callable[[Any, Run], None]):
+        self.progress = Progress(http)
+        self.pending = 0  # packages without a result
+        self._source: Any = source
+        self._maximum, self._start = maximum, start
+        self._count = 0
+        self._process = os.getpid()
+        self._todo: SimpleQueue[tuple[Any] | None] = SimpleQueue()
+        self._done: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+
+    def submit(self) -> None:
+        """Read packages and give them to the threads, until enough are pending or a result has arrived."""
+        if os.getpid() != self._process:
+            raise ClientStateError("this run belongs to the parent process: call start_many in each process")
+        try:
+            while self.progress.may_read and self.pending < self._room and self._done.empty():
+                package = next(self._source)
+                if self._count < min(self.pending + 1, self._maximum):
+                    threading.Thread(target=self._work, name="shipengine-tracking", daemon=True).start()
+                    self._count += 1
+                self._todo.put((package,))
+                self.pending += 1
+        except StopIteration:
+            self.progress.is_exhausted = True
+        except Exception as error:  # raised when the outcomes have been yielded
+            self.progress.failure = error
+
+    @property
+    def _room(self) -> int:
+        # When the client was closed, whether one more package can be read shows whether the run is complete.
+        return 1 if self.progress.run.has_ended else PREFETCH * self._maximum
+
+    def result(self) -> tuple[Any, BaseException | None]:
+        """Wait until a thread is done with a package; return the package and its error."""
+        result = self._done.get()
+        self.pending -= 1
+        return result
+
+    def dismiss(self) -> None:
+        """Let go of the source, and end the threads when they are done with what was submitted."""
+        self._source = None
+        for _ in range(self._count):
+            self._todo.put(None)
+
+    def _work(self) -> None:
+        while (item := self._todo.get()) is not None:
+            error: BaseException | None = None
+            try:
+                self._start(item[0], self.progress.run)
+            except BaseException as failure:  # the result has it
+                error = failure
+                if ends_run(error):
+                    self.progress.end()
+            self._done.put((item[0], error))
+
+
+def stream(
+    http: HTTPClient, packages: Iterable[Package], concurrency: int, start: Callable[[Any, Run], None]
+) -> Generator[Outcome]:
+    """Start packages in threads; yield their outcomes."""
+    threads = _Threads(http, iter(packages), concurrency, start)
+    del packages  # the traceback of an exception would keep them
+    progress = threads.progress
+    try:
+        threads.submit()
+        while threads.pending:
+            if outcome := progress.outcome(*threads.result()):
+                yield outcome
+            threads.submit()
+        progress.check_complete()
+    finally:
+        progress.end()
+        threads.dismiss()
+
+
+class _Tasks:
+    """The tasks of a run: one reads the packages, so that outcomes need not wait for a slow source, the others call."""
+
+    def __init__(
+        self,
+        http: AsyncHTTPClient,
+        read_one: Callable[[], Awaitable[Package]],
+        maximum: int,
+        start: Callable[[Any, Run], Awaitable[None]],
+    ):
+        self.progress = Progress(http)
+        self._read_one: Any = read_one
+        self._start, self._working = start, maximum
+        self._room = asyncio.Semaphore(PREFETCH * maximum)  # how many packages may be read before the next result
+        self._todo = asyncio.Queue[tuple[Any] | None]()
+        self._results = asyncio.Queue[tuple[Any, BaseException | None] | None]()  # None: a worker has ended
+        self._reader = asyncio.create_task(self._read())
+        self._workers = [asyncio.create_task(self._work()) for _ in range(maximum)]
+        self.progress.run.on_end = self._stop
+        # Not in a `finally` of the tasks: a task that is cancelled before its first step never runs it.
+        self._reader.add_done_callback(self._stop)
+        for worker in self._workers:
+            worker.add_done_callback(lambda _: self._results.put_nowait(None))
+
+    def _stop(self, _: object = None) -> None:
+        self._room.release()  # when the client was closed, whether `_read` can go on shows whether the run is complete
+        for _ in self._workers:
+            self._todo.put_nowait(None)
+
+    async def _read(self) -> None:
+        progress = self.progress
+        try:
+            while progress.may_read:
+                await self._room.acquire()
+                self._todo.put_nowait((await self._read_one(),))
+                progress.is_incomplete = progress.is_incomplete or progress.run.has_ended
+        except StopAsyncIteration:
+            progress.is_exhausted = True
+        except Exception as error:  # raised when the outcomes have been yielded
+            if progress.failure is None:
+                progress.failure = error
+
+    async def _work(self) -> None:
+        while (item := await self._todo.get()) is not None:
+            error: Exception | None = None
+            try:
+                await self._start(item[0], self.progress.run)
+            except Exception as failure:  # the result has it
+                error = failure
+                if ends_run(error):
+                    self.progress.end()
+            self._results.put_nowait((item[0], error))
+
+    async def result(self) -> tuple[Any, BaseException | None] | None:
+        """Wait until a worker is done with a package; return the package and its error, or None after the last."""
+        while self._working:
+            if (result := await self._results.get()) is not None:
+                self._room.release()
+                return result
+            self._working -= 1
+        return None
+
+    async def finish(self) -> None:
+        """Wait until it is known whether there are more packages, after the last result."""
+        await asyncio.gather(*self._workers)  # raises if someone else cancelled one
+        if self.progress.failure is None:
+            await asyncio.wait([self._reader], timeout=READ_END)
+            if self._reader.done():
+                self._reader.result()  # raises if someone else cancelled it
+
+    async def dismiss(self) -> None:
+        """Cancel all tasks, wait until they have ended, and let go of the source."""
+        tasks = [self._reader, *self._workers]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._read_one = None
+
+
+async def stream_async(
+    http: AsyncHTTPClient,
+    packages: Iterable[Package] | AsyncIterable[Package],
+    concurrency: int,
+    start: Callable[[Any, Run], Awaitable[None]],
+) -> AsyncGenerator[Outcome]:
+    """Start packages in tasks; yield their outcomes."""
+    http.check_loop()
+    tasks = _Tasks(http, _reader(packages), concurrency, start)
+    del packages  # the traceback of an exception would keep them
+    progress = tasks.progress
+    try:
+        while (result := await tasks.result()) is not None:
+            if outcome := progress.outcome(*result):
+                yield outcome
+        await tasks.finish()
+        progress.check_complete()
+    finally:
+        progress.end()
+        await tasks.dismiss()
+
+
+def _reader(packages: Iterable[Package] | AsyncIterable[Package]) -> Callable[[], Awaitable[Package]]:
+    if isinstance(packages, AsyncIterable):
+        return aiter(packages).__anext__
+    source = iter(packages)
+
+    # Not an asynchronous generator: the event loop would close the source later.
+    async def read_one() -> Package:
+        for package in source:
+            return package
+        raise StopAsyncIteration
+
+    return read_one

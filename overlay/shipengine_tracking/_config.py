@@ -1,0 +1,163 @@
+"""The arguments of a client and of its calls, validated. Performs no I/O."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+import httpx
+from attrs import Attribute, field, frozen, validators
+
+from ._auth import APIKeyAuth
+from .exceptions import InvalidArgumentError
+
+DEFAULT_BASE_URL = "https://api.shipengine.com"
+MAX_SECONDS = 86_400.0
+_Validator = Callable[[Any, "Attribute[Any]", Any], None]
+
+
+def check_seconds(name: str, value: object, *, allow_zero: bool = False, maximum: float = MAX_SECONDS) -> None:
+    """Validate a duration in seconds."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not (0 < cast("float", value) <= maximum or (allow_zero and value == 0)):
+        minimum = "at least 0" if allow_zero else "more than 0"
+        raise InvalidArgumentError(f"{name} must be a number of seconds, {minimum} and at most {maximum:,.0f}")
+
+
+def check_integer(name: str, value: object, minimum: int) -> None:
+    """Validate an integer."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise InvalidArgumentError(f"{name} must be an integer, at least {minimum}")
+
+
+def check_base_url(value: Any) -> str:
+    """Return a valid base URL without a slash at the end. None means SHIPENGINE_BASE_URL, or else production."""
+    name = "base_url"
+    if value is None:
+        name, value = "SHIPENGINE_BASE_URL", os.environ.get("SHIPENGINE_BASE_URL") or DEFAULT_BASE_URL
+    remedy = f"pass a URL such as {DEFAULT_BASE_URL}"
+    try:
+        url = httpx.URL(value)  # raises TypeError for other types
+        host = url.host  # decodes labels that start with xn--
+        url.raw_host.decode("ascii").encode("idna")  # no label is empty or too long
+    except (TypeError, ValueError, httpx.InvalidURL) as error:
+        raise InvalidArgumentError(f"{name} is not a URL ({error}): {remedy}") from None
+    is_port = url.port is None or 0 < url.port < 65_536
+    if url.scheme not in ("https", "http") or not host or "%" in host or not is_port:
+        raise InvalidArgumentError(f"{name} is not a complete URL: {remedy}")
+    if url.scheme == "http" and not _is_loopback(host):
+        raise InvalidArgumentError(f"{name} must start with https, because it receives the API key: {remedy}")
+    if url.userinfo or "?" in str(value) or "#" in str(value):
+        raise InvalidArgumentError(f"{name} must not have a user, a query or a fragment: {remedy}")
+    if url.path.rstrip("/").endswith("/v1"):
+        raise InvalidArgumentError(f"{name} must not end in /v1: remove it, the client adds it to each call")
+    return str(url).rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _secret(name: str, value: object) -> str:
+    """Return a valid value of a header. No message shows it."""
+    if not isinstance(value, str) or not value:
+        raise InvalidArgumentError(f"{name} must be a non-empty string")
+    if not (value.isascii() and value.isprintable()) or value != value.strip():
+        raise InvalidArgumentError(f"{name} has surrounding whitespace or unprintable characters: copy it again")
+    if value[0] in "'\"" or value[-1] in "'\"":
+        raise InvalidArgumentError(f"{name} is in quotes: remove them")
+    return str.__str__(value)  # of a subclass, such as an enum member, the text
+
+
+def _api_key(value: object) -> APIKeyAuth:
+    if value is not None:
+        return APIKeyAuth(_secret("api_key", value))
+    if not (value := os.environ.get("SHIPENGINE_API_KEY")):
+        raise InvalidArgumentError("api_key is missing: pass api_key=… or set SHIPENGINE_API_KEY")
+    return APIKeyAuth(_secret("SHIPENGINE_API_KEY", value))
+
+
+def _on_behalf_of(value: object) -> str | None:
+    return None if value is None else _secret("on_behalf_of", value)
+
+
+def _timeout(value: Any) -> httpx.Timeout:
+    if not isinstance(value, httpx.Timeout):
+        check_seconds("timeout", value)
+        return httpx.Timeout(value)
+    for name, seconds in value.as_dict().items():
+        if seconds is not None:
+            check_seconds(f"timeout ({name})", seconds)
+    return value
+
+
+def _seconds(*, allow_zero: bool = False) -> _Validator:
+    return lambda _, attribute, value: check_seconds(attribute.name, value, allow_zero=allow_zero)
+
+
+def _integer(minimum: int) -> _Validator:
+    return lambda _, attribute, value: check_integer(attribute.name, value, minimum)
+
+
+@frozen(kw_only=True)
+class ClientConfig:
+    """The arguments of a client. `TrackingClient` documents them."""
+
+    auth: APIKeyAuth = field(converter=_api_key)
+    base_url: str = field(converter=check_base_url)
+    timeout: httpx.Timeout = field(converter=_timeout)
+    deadline: float = field(validator=_seconds())
+    max_retries: int = field(validator=_integer(0))
+    max_wait: float = field(validator=_seconds(allow_zero=True))
+    max_connections: int = field(validator=_integer(1))
+    requests_per_minute: int | None = field(validator=validators.optional(_integer(1)))
+    on_behalf_of: str | None = field(converter=_on_behalf_of)
+    transport: Any
+
+    @property
+    def attempt_timeout(self) -> httpx.Timeout:
+        """`timeout`, with no part longer than the deadline."""
+        parts = self.timeout.as_dict().items()
+        return httpx.Timeout(**{name: min(seconds or self.deadline, self.deadline) for name, seconds in parts})
+
+
+_REMEDIES = {
+    "tracking_number": "pass the carrier's number of the package as a string",
+    "carrier_code": "pass ShipEngine's code of the carrier such as 'ups', or omit it if you pass carrier_id",
+    "carrier_id": "pass the ID of a connected carrier such as 'se-28529731', or omit it if you pass carrier_code",
+}
+_SPREADSHEET_NUMBER = re.compile(r"[0-9]([.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
+_CARRIER_ID = re.compile(r"(?=.{1,25}\Z)se(-[a-z0-9]+)+")
+
+
+def package_params(*, tracking_number: object, carrier_code: object, carrier_id: object) -> dict[str, str]:
+    """Return the query parameters that identify a package."""
+    if carrier_code is None and carrier_id is None:
+        raise InvalidArgumentError("carrier_code is missing: pass carrier_code='ups' or carrier_id='se-…'")
+    params = {"tracking_number": _text("tracking_number", tracking_number)}
+    if _SPREADSHEET_NUMBER.fullmatch(params["tracking_number"]):
+        raise InvalidArgumentError(
+            "tracking_number was rounded by a spreadsheet: format the column as text and enter the number again"
+        )
+    for name, value in (("carrier_code", carrier_code), ("carrier_id", carrier_id)):
+        if value is not None:
+            params[name] = _text(name, value)
+    if "carrier_id" in params and not _CARRIER_ID.fullmatch(params["carrier_id"]):
+        raise InvalidArgumentError(f"carrier_id is not valid: {_REMEDIES['carrier_id']}")
+    return params
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"{name} must be a string, not {type(value).__name__}: {_REMEDIES[name]}")
+    if not value:
+        raise InvalidArgumentError(f"{name} is empty: {_REMEDIES[name]}")
+    if value != value.strip() or not value.isprintable():
+        raise InvalidArgumentError(f"{name} has surrounding whitespace or unprintable characters: remove them")
+    return str.__str__(value)  # of a subclass, such as an enum member, the text

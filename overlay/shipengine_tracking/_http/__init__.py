@@ -1,0 +1,1 @@
+"""Makes calls: connections, retries and the shared rate limit."""

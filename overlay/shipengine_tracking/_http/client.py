@@ -1,0 +1,222 @@
+"""Makes calls: the two drivers of a call's flow, blocking and asyncio, and what ends calls early."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, ExitStack, suppress
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, Generic
+from weakref import WeakSet
+
+import httpx
+
+from .._config import ClientConfig
+from ..exceptions import ClientStateError, InvalidArgumentError
+from .connection import AsyncConnection, Connection, client_options
+from .flow import SEND, Call, Cancelled, Operation
+from .pool import C, ConnectionPool
+from .rate_limit import RateLimiter
+
+
+class Run:
+    """The calls of one `start_many`, which end together."""
+
+    def __init__(self) -> None:
+        self.has_ended = False
+        self.on_end: Callable[[], object] | None = None
+
+
+class BaseHTTPClient(Generic[C]):
+    """The state that all calls of a client share."""
+
+    def __init__(self, config: ClientConfig, connection_class: type[C], new_alarm: Callable[[], Any]):
+        self.config = config
+        self.is_closed = False
+        self._new_alarm = new_alarm
+        try:
+            new_connection = partial(connection_class, config, client_options(config))
+            self._pool: ConnectionPool[C] = ConnectionPool(
+                new_connection, has_shared_transport=config.transport is not None
+            )
+        except (httpx.InvalidURL, ValueError, OSError, ImportError) as error:
+            raise InvalidArgumentError(
+                f"the proxy or certificate settings in the environment cannot be used ({error}): check HTTPS_PROXY, "
+                "ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+            ) from error
+        self._reset()
+
+    def _reset(self) -> None:
+        self._calls = set[Call]()
+        self._runs = set[Run]()
+        self._limiter = RateLimiter(self.config.max_connections, self.config.requests_per_minute, self._new_alarm)
+
+    def check_open(self) -> None:
+        """Raise ClientStateError if the client is closed."""
+        if self.is_closed:
+            raise ClientStateError("this client is closed: make a new one")
+
+    def begin_run(self) -> Run:
+        """Return a new run. `end_run` must be called for it."""
+        self.check_open()
+        run = Run()
+        self._runs.add(run)
+        return run
+
+    def end_run(self, run: Run) -> None:
+        """Send nothing more for a run. Takes no lock, because the garbage collector may call it at any moment."""
+        if not run.has_ended:
+            run.has_ended = True
+            self._runs.discard(run)
+            if run.on_end is not None:
+                run.on_end()
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        for call in self._calls.copy():
+            if call.waiter.alarm is not None:
+                call.waiter.alarm.put_nowait(None)
+
+    def _begin(self, operation: Operation, params: Mapping[str, str], run: Run | None) -> Call:
+        check = self.check_open if run is None else partial(self._check_run, run)
+        call = Call(operation, params, self.config, self._limiter, check, in_run=run is not None)
+        self._calls.add(call)
+        return call
+
+    def _check_run(self, run: Run) -> None:
+        if run.has_ended or self.is_closed:  # `_close` sets `is_closed` a moment before it ends the runs
+            raise Cancelled("the run of start_many has ended")
+
+    def _close(self) -> list[C]:
+        """End all calls that wait; return the connections that the caller must close."""
+        self.is_closed = True
+        for run in self._runs.copy():
+            self.end_run(run)
+        self._wake_all()
+        return self._pool.close()
+
+
+class HTTPClient(BaseHTTPClient[Connection]):
+    """Makes calls for threads."""
+
+    def __init__(self, config: ClientConfig):
+        super().__init__(config, Connection, SimpleQueue)
+        _clients.add(self)
+
+    def call(self, operation: Operation, params: Mapping[str, str], run: Run | None = None) -> Any:
+        """Make a call; return the model of its response."""
+        call, result = self._begin(operation, params, run), None
+        flow = call.flow()
+        try:
+            while True:
+                try:
+                    step = flow.send(result)
+                except StopIteration as stop:
+                    return stop.value
+                result = self._send(call) if step is SEND else _wait(call.waiter.alarm, step.seconds)
+        finally:
+            flow.close()
+            self._calls.discard(call)
+
+    def _send(self, call: Call) -> Any:
+        connection = self._pool.acquire()
+        try:
+            return connection.perform(call.operation, call.params)
+        finally:
+            for unused in self._pool.release(connection):
+                unused.close()
+
+    def close(self) -> None:
+        """Close the idle connections. Those in flight are closed when their calls end."""
+        if self.is_closed:
+            return
+        with ExitStack() as stack:  # if closing one of them raises, the others are closed
+            for connection in self._close():
+                stack.callback(connection.close)
+
+    def after_fork(self) -> None:
+        """Start again in a forked process: locks, calls and sockets belong to the parent process."""
+        self._pool.forget()
+        self._reset()
+
+
+def _wait(alarm: SimpleQueue[None], seconds: float) -> bool:
+    """Sleep until the alarm rings; return whether it did."""
+    with suppress(Empty):
+        alarm.get(timeout=seconds)
+        return True
+    return False
+
+
+class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
+    """Makes calls for the tasks of one event loop."""
+
+    def __init__(self, config: ClientConfig):
+        super().__init__(config, AsyncConnection, asyncio.Queue)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def check_loop(self) -> None:
+        """Raise ClientStateError in any event loop but that of the first call."""
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            raise ClientStateError("an AsyncTrackingClient needs a running asyncio event loop") from None
+        self._loop = self._loop or running
+        if self._loop is not running:
+            raise ClientStateError("this client belongs to another event loop: make one client in each loop")
+
+    async def call(self, operation: Operation, params: Mapping[str, str], run: Run | None = None) -> Any:
+        """Make a call; return the model of its response."""
+        self.check_loop()
+        call, result = self._begin(operation, params, run), None
+        flow = call.flow()
+        try:
+            while True:
+                try:
+                    step = flow.send(result)
+                except StopIteration as stop:
+                    return stop.value
+                result = await (self._send(call) if step is SEND else _wait_async(call.waiter.alarm, step.seconds))
+        finally:
+            flow.close()
+            self._calls.discard(call)
+
+    async def _send(self, call: Call) -> Any:
+        connection = self._pool.acquire()
+        try:
+            return await connection.perform(call.operation, call.params)
+        finally:
+            for unused in self._pool.release(connection):
+                await unused.aclose()
+
+    async def close(self) -> None:
+        """Close the idle connections. Those in flight are closed when their calls end."""
+        if self.is_closed:
+            return
+        self.check_loop()
+        async with AsyncExitStack() as stack:  # if closing one of them raises, the others are closed
+            for connection in self._close():
+                stack.push_async_callback(connection.aclose)
+
+
+async def _wait_async(alarm: asyncio.Queue[None], seconds: float) -> bool:
+    """Sleep until the alarm rings; return whether it did."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await alarm.get()
+            return True
+    return False
+
+
+_clients = WeakSet[HTTPClient]()
+
+
+def _after_fork() -> None:
+    for client in list(_clients):
+        client.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

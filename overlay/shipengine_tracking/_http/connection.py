@@ -1,0 +1,249 @@
+"""One connection: an httpx client for one call at a time, which the generated functions send through.
+
+The generated functions call `request`. It returns a success to their parser and raises the exception of any other
+response. It raises outside `send`, so that instrumentation of httpx sees each response with its status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from math import inf
+from operator import methodcaller
+from typing import Any, cast
+from urllib.parse import quote, urlencode
+
+import httpx
+from attrs import define
+
+from shipengine_tracking_generated import Client
+
+from .._config import ClientConfig
+from .._responses import one_line
+from .._version import __version__
+from ..exceptions import APIConnectionError, APIError, APITimeoutError, InvalidArgumentError, ShipEngineError
+from .flow import Operation
+
+BODY_LIMIT = 1_000_000  # bytes
+KEEPALIVE = 30.0  # seconds that an idle connection is kept
+# The request cannot be sent. The last two come from host names, also that of a proxy.
+UNSENDABLE: tuple[type[Exception], ...] = (
+    httpx.LocalProtocolError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+    UnicodeError,
+    OverflowError,
+)
+# What httpx raises, and what it does not translate from below.
+TRANSPORT_ERRORS: tuple[type[Exception], ...] = (
+    *UNSENDABLE,
+    httpx.HTTPError,
+    httpx.StreamError,
+    OSError,
+    ExceptionGroup,
+)
+
+
+def client_options(config: ClientConfig) -> dict[str, Any]:
+    """Return the arguments of the httpx client of each connection."""
+    is_https = config.base_url.startswith("https")
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",  # responses are small, and this way none is a decompression bomb
+        "User-Agent": f"shipengine-tracking/{__version__} python-httpx/{httpx.__version__}",
+    }
+    if config.on_behalf_of is not None:
+        headers["On-Behalf-Of"] = config.on_behalf_of
+    options: dict[str, Any] = {
+        "auth": config.auth,
+        "headers": headers,
+        "timeout": config.attempt_timeout,
+        "transport": config.transport,
+        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # stores none
+        "trust_env": is_https,  # http is for loopback only: a proxy would see the key
+        "limits": httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE),
+    }
+    if config.transport is None:
+        # Loading the certificates takes 15 ms, so all connections share them, and http does without.
+        options["verify"] = httpx.create_ssl_context() if is_https else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return options
+
+
+@define(eq=False)
+class Exchange:
+    """One request and its response."""
+
+    config: ClientConfig
+    load: Callable[[bytes], Any] | None = None
+    deadline: float = inf  # on the clock of `time.monotonic`
+    head: Any = None  # the `httpx.Response` without its body, once it has arrived
+    body: bytes = b""
+    is_complete: bool = False  # whether the body was read to its end
+    model: Any = None  # what `load` returned
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether the connection can be used for another exchange."""
+        if not self.is_complete or self.head.status_code != 204:
+            return self.is_complete
+        # If a 204 announces a body, that body would be read as the response to the next request.
+        headers = self.head.headers
+        return headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+
+    def finish(self, body: bytes) -> httpx.Response:
+        """Return the response for the generated parser if it is a success, or raise its exception."""
+        self.body, self.is_complete = body, len(body) <= BODY_LIMIT
+        head: httpx.Response = self.head
+        if not head.is_success or not self.is_complete:
+            raise self._api_error()
+        if head.status_code == 204:
+            return head  # making a new response takes 15 µs
+        if self.load is not None and head.status_code == 200:
+            # The generated parser needs every declared member. `perform` replaces its model by this one.
+            self.model = self.load(body)
+            body = json.dumps(self.model, default=methodcaller("to_dict")).encode()
+        return httpx.Response(head.status_code, headers=head.headers, content=body, request=head.request)
+
+    def translate(self, error: Exception, *, is_late: bool = False) -> ShipEngineError:
+        """Return our exception for one that the exchange raised. Raise exceptions of a caller's own transport."""
+        if isinstance(error, ShipEngineError):
+            return error.with_traceback(None)
+        if self.is_complete:  # raised by the generated parser, or by `load`, whose ValueError does not quote the body
+            failure: ShipEngineError = self._api_error()
+            reason = f": {error}" if type(error) is ValueError else ""
+            failure.args = (f"{failure}: the API does not document this response{reason}",)
+            return failure
+        if not isinstance(error, TRANSPORT_ERRORS):
+            raise error
+        self.config.auth.redact_exception(error)
+        reason = one_line(f"{type(error).__name__}: {error}".rstrip(": "), 300)
+        if is_late:
+            reason = f"no complete response within {self.config.deadline:g} s"
+        if isinstance(error, UNSENDABLE):
+            failure = InvalidArgumentError(f"the request cannot be sent ({reason})")
+        else:
+            is_timeout = is_late or isinstance(error, httpx.TimeoutException | TimeoutError)
+            failure = self._connection_error(APITimeoutError if is_timeout else APIConnectionError, reason)
+        failure.__cause__ = error
+        return failure
+
+    def _api_error(self) -> APIError:
+        auth = self.config.auth
+        body = auth.redact(self.body[:BODY_LIMIT])
+        if is_truncated := len(self.body) > BODY_LIMIT:
+            body = body[: -auth.longest_form or None]  # the end may be a part of the key
+        return APIError.from_response(self.head.status_code, auth.redact_headers(self.head.headers), body, is_truncated)
+
+    def _connection_error(self, kind: type[APIConnectionError], reason: str) -> APIConnectionError:
+        host = httpx.URL(self.config.base_url).host
+        if self.head is None:
+            return kind(f"no response from {host} ({reason})")
+        status_code, headers = self.head.status_code, self.config.auth.redact_headers(self.head.headers)
+        message = f"the response of {host} broke off after its status {status_code} ({reason})"
+        return kind(message, status_code=status_code, headers=headers)
+
+
+def _build_request(
+    base_url: str,
+    defaults: Mapping[str, Any],
+    method: str,
+    url: str,
+    *,
+    params: Any = None,
+    headers: Any = None,
+    **body: Any,
+) -> httpx.Request:
+    # httpx's own `build_request` takes a quarter of the CPU of a call, and writes a space as "+".
+    target = f"{base_url}{url}?{urlencode(params, quote_via=quote)}" if params else base_url + url
+    all_headers = {**defaults["headers"], **headers} if headers else defaults["headers"]
+    return httpx.Request(method, target, headers=all_headers, extensions={"timeout": defaults["timeout"]}, **body)
+
+
+class Connection(httpx.Client):
+    """A connection for one thread at a time."""
+
+    def __init__(self, config: ClientConfig, options: dict[str, Any]):
+        super().__init__(**options)
+        self.exchange = Exchange(config)
+        self._config = config
+        self._generated = Client(base_url="", raise_on_unexpected_status=True).set_httpx_client(self)
+        defaults = {"headers": self.headers, "timeout": self.timeout.as_dict()}
+        self._build = partial(_build_request, config.base_url, defaults)
+
+    def perform(self, operation: Operation, params: Mapping[str, str]) -> Any:
+        """Make one attempt; return the generated `Response`, or one of our exceptions."""
+        deadline = time.monotonic() + self._config.deadline
+        exchange = self.exchange = Exchange(self._config, operation.load, deadline)
+        try:
+            response = operation.module.sync_detailed(client=self._generated, **params)
+        except Exception as error:
+            return exchange.translate(error)
+        if exchange.model is not None:
+            response.parsed = exchange.model
+        return response
+
+    def request(self, method: str, url: Any, **parts: Any) -> httpx.Response:
+        """Send a request for a generated function."""
+        exchange, body = self.exchange, bytearray()
+        exchange.head = head = self.send(self._build(method, url, **parts), stream=True)
+        head.headers.pop("content-encoding", None)  # the client asked for none: keep the body as it arrives
+        if head.status_code == 204:
+            return exchange.finish(head.read())
+        try:
+            for chunk in head.iter_bytes():
+                body += chunk
+                if len(body) > BODY_LIMIT:
+                    break
+                if time.monotonic() > exchange.deadline:
+                    raise httpx.ReadTimeout(f"no complete response within {self._config.deadline:g} s")
+        finally:
+            head.close()
+        return exchange.finish(bytes(body))
+
+
+class AsyncConnection(httpx.AsyncClient):
+    """A connection for one task at a time."""
+
+    def __init__(self, config: ClientConfig, options: dict[str, Any]):
+        super().__init__(**options)
+        self.exchange = Exchange(config)
+        self._config = config
+        self._generated = Client(base_url="", raise_on_unexpected_status=True).set_async_httpx_client(self)
+        defaults = {"headers": self.headers, "timeout": self.timeout.as_dict()}
+        self._build = partial(_build_request, config.base_url, defaults)
+
+    async def perform(self, operation: Operation, params: Mapping[str, str]) -> Any:
+        """Make one attempt; return the generated `Response`, or one of our exceptions."""
+        exchange = self.exchange = Exchange(self._config, operation.load)
+        timer = asyncio.timeout(self._config.deadline)
+        try:
+            async with timer:
+                response = await operation.module.asyncio_detailed(client=self._generated, **params)
+        except Exception as error:
+            return exchange.translate(error, is_late=timer.expired())
+        if exchange.model is not None:
+            response.parsed = exchange.model
+        return response
+
+    async def request(self, method: str, url: Any, **parts: Any) -> httpx.Response:
+        """Send a request for a generated function."""
+        exchange, body = self.exchange, bytearray()
+        exchange.head = head = await self.send(self._build(method, url, **parts), stream=True)
+        head.headers.pop("content-encoding", None)  # the client asked for none: keep the body as it arrives
+        if head.status_code == 204:
+            return exchange.finish(await head.aread())
+        try:
+            async with aclosing(cast("AsyncGenerator[bytes]", head.aiter_bytes())) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > BODY_LIMIT:
+                        break
+        finally:
+            await head.aclose()
+        return exchange.finish(bytes(body))

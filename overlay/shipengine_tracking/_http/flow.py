@@ -1,0 +1,249 @@
+"""One call over all its attempts, as a generator without I/O, like `httpx.Auth.auth_flow`.
+
+`Call.flow()` yields what to do next: `SEND`, or a `Sleep`. A driver, blocking or asyncio, does it and sends back what
+happened: for `SEND` the generated `Response` or one of our exceptions, for a `Sleep` whether the alarm ended it. The
+flow returns or raises the result of the call.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Generator, Mapping
+from math import inf
+from types import ModuleType
+from typing import Any, Final
+
+import httpx
+from attrs import define, field, frozen
+
+from .._config import ClientConfig
+from .._responses import one_line
+from ..exceptions import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    ClientStateError,
+    InvalidArgumentError,
+    NotFoundError,
+    RateLimitError,
+    ShipEngineError,
+)
+from .rate_limit import Delay, RateLimiter, Waiter
+
+log = logging.getLogger("shipengine_tracking")
+log.addHandler(logging.NullHandler())  # applications configure logging, libraries do not
+clock = time.monotonic
+
+# 408 and 429 ask for a retry; the others are temporary failures of a server, a proxy or Cloudflare (520 to 526).
+RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
+FIRST_BACKOFF, MAX_BACKOFF = 0.5, 8.0  # seconds
+# What the log shows whole. Tracking numbers can be personal data, so all other parameters are masked.
+UNMASKED_PARAMS = frozenset({"carrier_code", "carrier_id"})
+
+
+@frozen
+class Sleep:
+    """Sleep for some seconds, or until the alarm of the call's waiter rings."""
+
+    seconds: float
+
+
+SEND: Final = object()
+Steps = Generator[Any, Any, None]
+
+
+class Cancelled(Exception):  # noqa: N818 it is not an error, and callers do not see it
+    """The bulk run that the call belongs to has ended, so the call is not sent."""
+
+    attempts = 0
+
+
+@frozen
+class Operation:
+    """An operation of the API: its generated module, and what the generated code does not know."""
+
+    module: ModuleType
+    load: Callable[[bytes], Any] | None = None  # returns the model of a success, or raises ValueError
+    is_removal: bool = False  # then a 404 after a lost response means that the lost request was processed
+
+
+@define(eq=False)
+class Call:
+    """One call over all its attempts."""
+
+    operation: Operation
+    params: Mapping[str, str]
+    config: ClientConfig
+    limiter: RateLimiter
+    check: Callable[[], None]  # raises if the client is closed or the run has ended
+    in_run: bool = False  # then waiting for the rate limit does not count as a retry, nor towards `max_wait`
+    waiter: Waiter = field(factory=Waiter)
+    attempts: int = 0
+    retries: int = 0
+    waited: float = 0.0  # seconds that count towards `max_wait`
+    clock_lag: float = 0.0  # seconds slept while the clock stood still, as under freezegun
+
+    def flow(self) -> Generator[Any, Any, Any]:
+        """Yield the steps of the call; return the model of the response, or raise."""
+        previous: ShipEngineError | None = None
+        is_lost = False
+        try:
+            while True:
+                try:
+                    yield from self._acquire()
+                except (ShipEngineError, Cancelled) as error:
+                    raise self._not_sent(error, previous)  # noqa: B904 it has its own cause
+                self.attempts += 1
+                result = yield SEND
+                now = self._now()
+                if log.isEnabledFor(logging.DEBUG):
+                    seconds = now - (self.waiter.sent_at or now)
+                    log.debug("%s: attempt %d: %s in %.3f s", self, self.attempts, self._describe(result), seconds)
+                self.limiter.release(self.waiter, now, result)
+                if not isinstance(result, ShipEngineError):
+                    return result.parsed
+                if is_lost and self.operation.is_removal and isinstance(result, NotFoundError):
+                    return None
+                is_lost = is_lost or may_have_been_processed(result)
+                result.attempts = 0 if isinstance(result, InvalidArgumentError) else self.attempts
+                previous = result
+                yield from self._back_off(result)
+        finally:
+            if self.waiter.is_queued or self.waiter.sent_at is not None:  # the call was interrupted
+                self.limiter.release(self.waiter, self._now())
+
+    def _now(self) -> float:
+        return clock() + self.clock_lag
+
+    def _sleep(self, seconds: float) -> Steps:
+        before = clock()
+        was_woken = yield Sleep(seconds)
+        if not was_woken:
+            # A sum with the time would lose the last microsecond: freezegun's clock counts from 1970.
+            self.clock_lag += max(0.0, seconds - (clock() - before))
+
+    def _acquire(self) -> Steps:
+        """Wait until the limiter lets the call through."""
+        self.check()
+        started = now = self._now()
+        pool_since: float | None = None
+        self.waiter.deadline = now + self.config.max_wait - self.waited
+        while (delay := self.limiter.acquire(self.waiter, now)) is not None:
+            left = inf
+            if delay.reason != "max_connections":
+                pool_since = None
+            elif pool_since is None:
+                pool_since = now
+            if not self.in_run:
+                left = self.config.max_wait - self.waited - (now - started)
+                if pool_since is not None:
+                    left = min(left, (self.config.timeout.pool or inf) - (now - pool_since))
+            limit = self.config.max_wait if self.in_run and delay.reason == "rate limit" else left
+            if left <= 0 or delay.at_least > limit:
+                raise self._gave_up(delay, now - started)
+            self.check()  # the alarm exists now, so it rings for an end that comes after this line
+            yield from self._sleep(min(delay.seconds, left))
+            self.check()
+            now = self._now()
+        if not self.in_run:
+            self.waited += now - started
+
+    def _gave_up(self, delay: Delay, waited: float) -> ShipEngineError:
+        if delay.reason == "max_connections":
+            return APITimeoutError(
+                f"not sent: max_connections={self.config.max_connections} calls are in flight, and none of them ended "
+                f"within {waited:.3g} s"
+            )
+        cause = self.limiter.cause if delay.reason == "rate limit" else None
+        error = RateLimitError(429, cause.headers if cause else None, cause.body if cause else b"")
+        error.retry_after = delay.at_least or None
+        reason = "the account's rate limit" if delay.reason == "rate limit" else delay.reason
+        wait = f", wait another {delay.at_least:.0f} s" if delay.at_least else ""
+        error.args = (f"not sent: {reason} is used up{wait}",)
+        error.__cause__ = cause
+        return error
+
+    def _not_sent(self, error: ShipEngineError | Cancelled, previous: ShipEngineError | None) -> Exception:
+        """Return the error of a call whose next attempt is not sent.
+
+        An earlier attempt may have been processed, so its error matters more, unless it was a 429.
+        """
+        if previous is None or (isinstance(previous, RateLimitError) and not isinstance(error, ClientStateError)):
+            error.attempts = self.attempts
+            return error
+        previous.add_note(f"The retry: {error}")
+        return previous
+
+    def _back_off(self, error: ShipEngineError) -> Steps:
+        """Sleep until the next attempt, or raise the error if it was the last."""
+        pause = self._pause(error)
+        if pause is None:
+            raise error
+        log.warning("%s: retry in %.2f s after %s", self, pause, self._describe(error))
+        self.waiter.alarm = self.waiter.alarm or self.limiter.new_alarm()
+        while pause > 0:
+            try:
+                self.check()
+            except (ShipEngineError, Cancelled):
+                return  # `_acquire` reports it
+            before = self._now()
+            yield from self._sleep(pause)
+            pause -= max(0.0, self._now() - before)
+
+    def _pause(self, error: ShipEngineError) -> float | None:
+        """Return the seconds until the next attempt, or None if this was the last."""
+        if not is_retryable(error):
+            return None
+        retry_after = getattr(error, "retry_after", None) or 0.0
+        if self.in_run and isinstance(error, RateLimitError):
+            return max(backoff(self.attempts), retry_after) if retry_after <= self.config.max_wait else None
+        self.retries += 1
+        pause = max(backoff(self.retries), retry_after)
+        if self.retries > self.config.max_retries or self.waited + pause > self.config.max_wait:
+            return None
+        self.waited += pause
+        return pause
+
+    def _describe(self, result: Any) -> str:
+        """Return a result for the log, without the texts of the server, which may quote a tracking number."""
+        if not isinstance(result, ShipEngineError):
+            return f"{int(result.status_code)}"
+        words = [type(result).__name__, getattr(result, "status_code", None), getattr(result, "code", None)]
+        if result.__cause__ is not None:
+            words.append(f"({type(result.__cause__).__name__})")
+        line = " ".join(one_line(str(word), 80) for word in words if word)
+        if request_id := getattr(result, "request_id", None):
+            line += f" [request id {one_line(request_id, 80)}]"
+        number = self.params.get("tracking_number", "")
+        return line.replace(number, mask(number)) if len(number) > 4 else line
+
+    def __str__(self) -> str:
+        shown = (f"{name}={v if name in UNMASKED_PARAMS else mask(v)!r}" for name, v in self.params.items())
+        return " ".join([self.operation.module.__name__.rpartition(".")[2], *shown])
+
+
+def is_retryable(error: ShipEngineError) -> bool:
+    """Return whether the failure may be temporary."""
+    if isinstance(error, APIError):
+        return error.status_code in RETRYABLE_STATUSES
+    return isinstance(error, APIConnectionError)
+
+
+def may_have_been_processed(error: ShipEngineError) -> bool:
+    """Return whether the server may have processed the request although no response of it arrived."""
+    if isinstance(error, APIError):
+        return error.status_code in (502, 504)
+    not_sent = (httpx.ConnectError, httpx.ConnectTimeout)
+    return isinstance(error, APIConnectionError) and not isinstance(error.__cause__, not_sent)
+
+
+def backoff(retry: int) -> float:
+    """Return a random pause in seconds before a retry, counted from 1: exponential with full jitter."""
+    return random.random() * min(MAX_BACKOFF, FIRST_BACKOFF * 2.0 ** min(retry - 1, 10))  # noqa: S311 not a secret
+
+
+def mask(value: str) -> str:
+    """Return the last four characters of a longer value."""
+    return "…" + (value[-4:] if len(value) > 4 else "")

@@ -1,0 +1,190 @@
+"""The rate limit that all calls of a client share: a state machine without I/O. The caller passes the time.
+
+After a 429, or when a window has no calls left, all calls wait until the announced moment. Then the limiter is
+half-open: one call, the probe, is sent first, and its response lets the others through. If responses have
+`RateLimit-Remaining`, no more calls are in flight than remain. `requests_per_minute` paces the calls, and
+`max_connections` limits how many are in flight.
+
+ShipEngine counts the calls of a whole account, so several processes coordinate only through the headers. Source:
+ShipEngine's guide to rate limits, which advises to delay all requests together.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any, Literal
+
+from attrs import define, field, frozen
+
+from ..exceptions import APIError, RateLimitError, ShipEngineError
+
+# ShipEngine's window is a minute long. A wrong header must not block the client for ever.
+MAX_BLOCK = 90.0
+# How long a call sleeps if no time is known. It is woken when its turn comes.
+MAX_SLEEP = 30.0
+MINUTE = 60.0
+# Reset values are whole seconds, so two responses can place the same moment a second apart.
+ROUNDING = 1.0
+
+
+@define(eq=False)
+class Waiter:
+    """The place of one call in the limiter."""
+
+    alarm: Any = None  # a queue that ends the sleep of the call; made when the call has to wait
+    deadline: float = inf  # when the call gives up, or would if it were not part of a run
+    is_queued: bool = False
+    sent_at: float | None = None  # set while a request is in flight
+
+
+@frozen
+class Delay:
+    """Why a call has to wait."""
+
+    seconds: float  # until it should ask again, unless its alarm rings earlier
+    reason: Literal["rate limit", "requests_per_minute", "max_connections"]
+    at_least: float = 0.0  # seconds that it will certainly wait
+
+
+@define(eq=False)
+class RateLimiter:
+    """Decides when a request may be sent. Call `acquire` until it returns None, send, then call `release`."""
+
+    max_in_flight: int
+    per_minute: int | None
+    new_alarm: Callable[[], Any]
+
+    in_flight: int = 0
+    queue: deque[Waiter] = field(factory=deque[Waiter])
+    permits: deque[float] = field(factory=deque[float])  # when each used permit of `per_minute` comes back
+    is_half_open: bool = False  # closed until `blocked_until`, then open for the probe only
+    blocked_until: float = -inf
+    announced: float = -inf  # the same before it was cut to MAX_BLOCK
+    cause: RateLimitError | None = None
+    probe: Waiter | None = None
+    window_end: float = -inf
+    remaining: int = 0  # calls left in that window
+    first_remaining: int = 0  # calls left when this client first saw the window
+    responses: int = 0  # of this client since then
+    factor: float = 1.0  # calls of the account for each of this client: other processes use up the same window
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    def acquire(self, waiter: Waiter, now: float) -> Delay | None:
+        """Let a call through and return None, or queue it and return how long it should wait."""
+        with self._lock:
+            delay = self._delay(now)
+            is_first = not self.queue or self.queue[0] is waiter
+            if delay is None and is_first:
+                if waiter.is_queued:
+                    self.queue.popleft()
+                    waiter.is_queued = False
+                waiter.sent_at = now
+                self.in_flight += 1
+                if self.is_half_open:
+                    self.probe = waiter
+                if self.queue:
+                    self._wake_first()
+                return None
+            if not waiter.is_queued:
+                waiter.alarm, waiter.is_queued = waiter.alarm or self.new_alarm(), True
+                self.queue.append(waiter)
+            delay = delay or Delay(MAX_SLEEP, "rate limit" if self.is_half_open else "max_connections")
+            # The others are woken when they become first. Timed sleeps would wake them all at the same moment.
+            return delay if is_first else Delay(MAX_SLEEP, delay.reason, delay.at_least)
+
+    def release(self, waiter: Waiter, now: float, result: object = None) -> None:
+        """Record the response or exception of a request, or that the call has given up. Calling it twice is fine."""
+        with self._lock:
+            if waiter.is_queued:
+                self.queue.remove(waiter)
+                waiter.is_queued = False
+            if waiter.sent_at is not None:
+                sent_at, waiter.sent_at = waiter.sent_at, None
+                self.in_flight -= 1
+                if self.per_minute is not None:
+                    self.permits.append(now + MINUTE)
+                self._update(waiter, sent_at, now, result)
+            if self.queue:
+                self._wake_first()
+
+    def _wake_first(self) -> None:
+        if self.queue[0].alarm.empty():
+            self.queue[0].alarm.put_nowait(None)
+
+    def _delay(self, now: float) -> Delay | None:
+        newest_permit = self.permits[-1] if self.permits else -inf
+        if max(self.blocked_until, self.window_end, newest_permit) > now + MAX_BLOCK:
+            # The clock was set back, which freezegun does when it stops.
+            self.blocked_until = self.announced = self.window_end = -inf
+            self.permits.clear()
+        if self.in_flight >= self.max_in_flight:
+            return Delay(MAX_SLEEP, "max_connections")
+        if self.is_half_open and now < self.blocked_until:
+            return Delay(self.blocked_until - now, "rate limit", self.announced - now)
+        if self.is_half_open and self.probe is not None:
+            return Delay(MAX_SLEEP, "rate limit")
+        # How many calls of other processes to expect: a few more than estimated, because `remaining` is old. One call
+        # may always be sent, because a call left unused can cost a whole window.
+        others = (self.in_flight + 2) * (self.factor - 1) if self.in_flight else 0
+        if not self.is_half_open and now < self.window_end and self.remaining <= self.in_flight + others:
+            left = self.window_end - now
+            return Delay(left, "rate limit", 0.0 if self.in_flight else left)
+        if self.per_minute is not None:
+            while self.permits and self.permits[0] <= now:
+                self.permits.popleft()
+            if self.in_flight + len(self.permits) >= self.per_minute:
+                wait = self.permits[0] - now if self.permits else 0.0
+                return Delay(wait or MAX_SLEEP, "requests_per_minute", wait)
+        return None
+
+    def _update(self, waiter: Waiter, sent_at: float, now: float, result: object) -> None:
+        rejection = result if isinstance(result, RateLimitError) else None
+        is_response = result is not None and (isinstance(result, APIError) or not isinstance(result, ShipEngineError))
+        if waiter is self.probe:
+            self.probe = None
+            if is_response and rejection is None and now >= self.blocked_until:
+                self.is_half_open, self.cause = False, None
+        headers: Mapping[str, str] = getattr(result, "headers", {})
+        reset, remaining = _read_window(headers) if "ratelimit-reset" in headers else (None, None)
+        if reset is not None and remaining is not None:
+            self._update_window(sent_at, now, reset, remaining)
+        elif self.remaining:
+            self.remaining -= 1  # the server may have counted the request
+        if rejection is not None:
+            self._block(now, rejection.retry_after if rejection.retry_after is not None else reset or 0.0, rejection)
+        elif self.remaining == 0 and now < self.window_end:
+            self._block(now, self.window_end - now, None)
+
+    def _update_window(self, sent_at: float, now: float, reset: int, remaining: int) -> None:
+        # The server wrote the headers at some time between `sent_at` and `now`.
+        if sent_at + reset > self.window_end + ROUNDING:
+            self.window_end, self.responses = now + reset, 0
+            self.remaining = self.first_remaining = remaining
+        elif now < self.window_end and now + reset >= self.window_end - ROUNDING:
+            self.window_end, self.responses = min(now + reset, self.window_end), self.responses + 1
+            self.remaining = min(remaining, self.remaining)
+            self.factor = max(1.0, (self.first_remaining - self.remaining) / self.responses)
+
+    def _block(self, now: float, seconds: float, cause: RateLimitError | None) -> None:
+        until, announced = now + min(seconds, MAX_BLOCK), now + seconds
+        if self.is_half_open and now < self.blocked_until and abs(until - self.blocked_until) <= ROUNDING:
+            until = min(until, self.blocked_until)
+        elif self.is_half_open:
+            until, announced = max(until, self.blocked_until), max(announced, self.announced)
+        if announced > self.announced + ROUNDING:
+            for waiter in self.queue:
+                if waiter.deadline < announced:
+                    waiter.alarm.put_nowait(None)
+        self.is_half_open, self.blocked_until, self.announced = True, until, announced
+        self.cause = cause or self.cause
+
+
+def _read_window(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """Return the seconds until the window ends, and the calls left in it; None for a value that is not valid."""
+    values = headers["ratelimit-reset"], headers.get("ratelimit-remaining", "")
+    reset, remaining = (int(value) if re.fullmatch("[0-9]{1,10}", value) else None for value in values)
+    return (reset, remaining) if reset is not None and reset <= MAX_BLOCK else (None, None)

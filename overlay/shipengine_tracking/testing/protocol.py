@@ -1,0 +1,165 @@
+"""Requests, responses and the rules of the fake API. Performs no I/O."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from functools import partial
+from http.client import responses
+from math import ceil, inf
+from typing import Any, Literal, NamedTuple
+from urllib.parse import parse_qsl
+
+import httpx
+from attrs import define, field, frozen
+
+# ShipEngine treats USPS and stamps_com as one carrier. These carriers need no connected account.
+OPEN_CARRIERS = frozenset({"usps", "stamps_com", "ups", "fedex"})
+
+METHODS = {"/v1/tracking/start": "POST", "/v1/tracking/stop": "POST", "/v1/tracking": "GET"}
+
+# Not imported from the client: the fake checks what the client sends.
+_CARRIER_ID = re.compile(r"se(-[a-z0-9]+)+")
+
+Then = Literal["keep", "close", "reset", "hang"]
+_Headers = Mapping[str, str] | None
+
+
+def _headers(headers: Any) -> httpx.Headers:
+    return httpx.Headers(headers, "latin-1")
+
+
+@frozen
+class Request:
+    """A request as it arrived. `target` is the target of the request line, still encoded."""
+
+    method: str
+    target: str
+    headers: httpx.Headers = field(converter=_headers, repr=False)  # they hold the key
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The path, without the query."""
+        return re.sub("^https?://[^/]*", "", self.target).partition("?")[0]  # a proxy is sent the whole URL
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The names and values of the query, decoded, in order."""
+        return parse_qsl(self.target.partition("?")[2], keep_blank_values=True)
+
+
+class Subscription(NamedTuple):
+    """A package that is being tracked."""
+
+    tracking_number: str
+    carrier_code: str | None = None
+    carrier_id: str | None = None
+
+
+@frozen
+class Response:
+    """Bytes to send as they are, and what happens to the connection afterwards.
+
+    Attributes:
+        data: The bytes, from the status line on.
+        then: "keep" the connection for the next request, "close" it, "reset" it, or "hang": send nothing more until
+            the fake is closed.
+        delay: Seconds before the first byte.
+    """
+
+    data: bytes
+    then: Then = "keep"
+    delay: float = 0.0
+
+    @classmethod
+    def of(
+        cls, status: int, body: Any = b"", headers: _Headers = None, *, then: Then = "keep", delay: float = 0.0
+    ) -> Response:
+        """Return a well-formed response. A body that is neither bytes nor a string is sent as JSON."""
+        lines = dict(headers or {})
+        given = {name.lower() for name in lines}
+        if not isinstance(body, bytes | str):
+            body = json.dumps(body, indent=2).replace("\n", "\r\n")  # the API's own format
+            if "content-type" not in given:
+                lines["Content-Type"] = "application/json; charset=utf-8"
+        data = body.encode() if isinstance(body, str) else body
+        if not given & {"content-length", "transfer-encoding"} and (data or status != 204):
+            lines["Content-Length"] = str(len(data))
+        status_line = f"HTTP/1.1 {status} {responses.get(status, 'Unknown')}"
+        head = "\r\n".join([status_line, *map(": ".join, lines.items()), "", ""])
+        return cls(head.encode("latin-1") + data, then, delay)
+
+
+def error(status: int, code: str, message: str, *, headers: _Headers = None, **members: object) -> Response:
+    """Return an error response with one error. `members` are its other members, such as `error_type`."""
+    ids = request_ids()
+    item = {"error_source": "shipengine", "error_type": "business_rules", "error_code": code, "message": message}
+    body = {"request_id": ids["request-id"], "errors": [item | members]}
+    return Response.of(status, body, {**ids, **(headers or {})})
+
+
+def request_ids() -> dict[str, str]:
+    """Return the headers with a new request ID. The API sends it under both names."""
+    return dict.fromkeys(("x-shipengine-requestid", "request-id"), str(uuid.uuid4()))
+
+
+def check(
+    request: Request, api_key: str, connected: Mapping[str, str], headers: Mapping[str, str]
+) -> Response | Subscription:
+    """Return the error response to a request, with these headers, or the package that the request is about."""
+    reject = partial(error, headers=headers)
+    if request.headers.get("api-key") != api_key:
+        return reject(401, "unauthorized", "The API key is missing or not valid.", error_type="security")
+    method = METHODS.get(request.path)
+    if method is None:
+        return reject(404, "not_found", "There is nothing here.", error_type="validation")
+    if request.method != method:
+        allow = {**headers, "Allow": method}
+        return error(405, "unspecified", f"Use {method}.", error_type="validation", headers=allow)
+    query = dict(request.query)
+    number, code, identifier = (query.get(name) for name in Subscription._fields)
+    if not number:
+        # The API reports a missing number as a system error, and names no field.
+        return reject(400, "unspecified", "A tracking number is required.", error_type="system")
+    if code and code not in OPEN_CARRIERS and code not in connected.values():
+        return reject(400, "carrier_not_connected", f"{code} is not connected to this account.", carrier_code=code)
+    if code == "" or (code is None and identifier is None):
+        return reject(400, "field_value_required", "A carrier is required.", error_type="validation")
+    if identifier is not None and (len(identifier) > 25 or not _CARRIER_ID.fullmatch(identifier)):
+        message = f"{identifier} is not a valid carrier ID."
+        return reject(400, "invalid_identifier", message, field_name="carrier_id", field_value=identifier)
+    if identifier is not None and identifier not in connected:
+        return reject(404, "invalid_identifier", f"There is no carrier {identifier}.", field_name="carrier_id")
+    return Subscription(number, code, identifier)
+
+
+@define
+class RateLimit:
+    """The account's rate limit: `limit` calls in each window of `window` seconds.
+
+    ShipEngine allows 200 calls in 60 seconds in production and 20 in the sandbox. `headers` adds `RateLimit-*` to each
+    response, `retry_after` adds `Retry-After` to each 429.
+    """
+
+    limit: int = 200
+    window: float = 60.0
+    headers: bool = True
+    retry_after: bool = True
+    _left: int = field(default=0, init=False)
+    _ends: float = field(default=-inf, init=False)
+
+    def count(self, now: float) -> tuple[bool, dict[str, str]]:
+        """Count a call at a time in seconds; return whether it is allowed, and the headers of its response."""
+        if now >= self._ends:
+            self._left, self._ends = self.limit, now + self.window
+        is_allowed = self._left > 0
+        self._left -= is_allowed
+        seconds = str(max(1, ceil(round(self._ends - now, 6))))  # a sum with a large `now` is not exact
+        headers = {"Retry-After": seconds} if self.retry_after and not is_allowed else {}
+        if self.headers:
+            values = str(self.limit), str(self._left), seconds
+            headers |= zip(("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"), values, strict=True)
+        return is_allowed, headers

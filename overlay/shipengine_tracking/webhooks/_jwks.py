@@ -1,0 +1,144 @@
+"""ShipEngine's public keys, fetched from `/jwks` when a delivery names an unknown one."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from base64 import b64decode
+from concurrent.futures import Future
+from contextlib import suppress
+from math import inf
+from typing import Any
+from weakref import WeakSet
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+
+from .._config import DEFAULT_BASE_URL, check_base_url
+from .._responses import is_list, is_object
+from ..exceptions import InvalidArgumentError, KeysUnavailableError
+
+MIN_KEY_SIZE = 2048  # bits
+MIN_PAUSE = 60.0  # seconds between two fetches, so that forged key IDs cannot trigger a flood of requests
+MAX_AGE = 86_400.0  # seconds until the keys are refreshed, so that a withdrawn one is not trusted for ever
+MAX_FETCH = 10.0  # seconds
+MAX_BYTES = 1_000_000
+
+Keys = dict[str, list[RSAPublicKey]]  # by ID; two keys may share one
+
+
+def read_jwks(jwks: object) -> Keys:
+    """Return the RSA signing keys of a key set. Other and weak keys are ignored."""
+    members = jwks.get("keys") if is_object(jwks) else None
+    if not is_list(members):
+        raise InvalidArgumentError('jwks must be a key set: {"keys": […]}')
+    keys: Keys = {}
+    for jwk in filter(is_object, members):
+        if jwk.get("kty") == "RSA" and jwk.get("use") in (None, "sig") and isinstance(jwk.get("kid"), str):
+            with suppress(KeyError, TypeError, ValueError):  # of a key that is not valid
+                key = RSAPublicNumbers(_integer(jwk["e"]), _integer(jwk["n"])).public_key()
+                if key.key_size >= MIN_KEY_SIZE:
+                    keys.setdefault(jwk["kid"], []).append(key)
+    return keys
+
+
+def _integer(text: str) -> int:
+    return int.from_bytes(b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True))
+
+
+class KeyStore:
+    """The keys of a verifier, for all threads and event loops. Each fetch runs in a thread of its own."""
+
+    def __init__(self, jwks: dict[str, Any] | None, base_url: str | None):
+        self._base_url = None if base_url is None else check_base_url(base_url)
+        self._is_given = jwks is not None
+        self._url, self._keys, self._fetched_at = "", read_jwks(jwks) if self._is_given else Keys(), -inf
+        self.reset()
+        _stores.add(self)
+
+    def reset(self) -> None:
+        """Forget the last fetch. In a forked process it never ends, and its thread may have held the lock."""
+        self._lock, self._tried_at = threading.Lock(), -inf
+        self._fetch: Future[Exception | None] | None = None  # the result is what went wrong
+
+    def fetch_for(self, key_id: str) -> Future[Exception | None] | None:
+        """Start a fetch if one is due; return the fetch to wait for, or None if the key is known."""
+        if self._is_given:
+            return None
+        # Looked up at each use: tests set the variable after they have imported a module-level verifier.
+        url = self._base_url or os.environ.get("SHIPENGINE_BASE_URL") or DEFAULT_BASE_URL
+        with self._lock:
+            if url != self._url:
+                check_base_url(self._base_url)
+                self._url, self._keys, self._fetched_at = url, {}, -inf
+                self._fetch, self._tried_at = None, -inf
+            is_known = key_id in self._keys
+            is_fresh = is_known and _is_within(MAX_AGE, self._fetched_at)
+            if not is_fresh and not _is_within(MIN_PAUSE, self._tried_at):
+                self._start_fetch()
+            return None if is_known else self._fetch
+
+    def _start_fetch(self) -> None:
+        self._fetch = fetch = Future[Exception | None]()
+        fetch.set_running_or_notify_cancel()  # so that a cancelled task does not cancel it for all
+        try:
+            threading.Thread(target=self._run, args=(self._url, fetch), daemon=True).start()
+            self._tried_at = time.time()
+        except RuntimeError as error:  # no further thread can be started
+            fetch.set_result(error)
+
+    def _run(self, url: str, fetch: Future[Exception | None]) -> None:
+        try:
+            keys = read_jwks(_download(f"{url.rstrip('/')}/jwks"))
+        except Exception as error:
+            fetch.set_result(error)
+        else:
+            with self._lock:
+                if fetch is self._fetch:  # otherwise a later one has replaced it
+                    self._keys, self._fetched_at = keys, time.time()
+            fetch.set_result(None)
+
+    def find(self, key_id: str) -> list[RSAPublicKey]:
+        """Return the keys with an ID. Raises KeysUnavailableError if it has no key and the last fetch failed."""
+        failure = self._failure()  # before looking for the key, because the fetch may end in between
+        keys = self._keys.get(key_id, [])
+        if failure is not None and not keys:
+            message = f"the public keys could not be fetched from {self._url}, so the signature cannot be checked"
+            raise KeysUnavailableError(message) from failure
+        return keys
+
+    def _failure(self) -> Exception | None:
+        if (fetch := self._fetch) is None:
+            return None
+        return fetch.result() if fetch.done() else TimeoutError(f"it takes longer than {MAX_FETCH:g} seconds")
+
+
+def _is_within(seconds: float, moment: float) -> bool:
+    return 0 <= time.time() - moment < seconds  # false if the clock was set back, so that fetches go on
+
+
+def _download(url: str) -> object:
+    body, deadline = b"", time.monotonic() + MAX_FETCH
+    is_https = url.startswith("https:")  # on loopback, loading certificates takes 15 ms, and a proxy cannot help
+    headers = {"Accept-Encoding": "identity"}
+    with httpx.stream("GET", url, headers=headers, timeout=MAX_FETCH, trust_env=is_https, verify=is_https) as response:
+        response.raise_for_status()
+        for chunk in response.iter_raw():
+            body += chunk
+            if len(body) > MAX_BYTES or time.monotonic() > deadline:
+                raise ValueError(f"the response is too long or too slow: {len(body)} bytes so far")
+    return json.loads(body)
+
+
+_stores = WeakSet[KeyStore]()
+
+
+def _after_fork() -> None:
+    for store in list(_stores):
+        store.reset()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,206 @@
+"""What the client sends and where: headers, proxies, redirects, cookies, transports."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+
+from leaks import found
+from shipengine_tracking import APIConnectionError, APIError, APITimeoutError, ShipEngineError, __version__
+from shipengine_tracking.testing import FakeShipEngine, Response
+from support import KEY, PACKAGE, Caller
+
+
+@pytest.mark.parametrize(
+    ("operation", "method", "path"),
+    [
+        ("start", "POST", "/v1/tracking/start"),
+        ("stop", "POST", "/v1/tracking/stop"),
+        ("get", "GET", "/v1/tracking"),
+    ],
+)
+def test_call_is_one_request(operation: str, method: str, path: str, caller: Caller, fake: FakeShipEngine) -> None:
+    caller.call_fake(fake, operation=operation, on_behalf_of="se-123456")
+    (request,) = fake.requests
+    assert (request.method, request.path, request.body) == (method, path, b"")
+    assert sorted(request.query) == sorted(PACKAGE.items())
+    assert request.headers["API-Key"] == fake.api_key
+    assert request.headers["Accept"] == "application/json"
+    assert request.headers["Accept-Encoding"] == "identity"
+    assert request.headers["On-Behalf-Of"] == "se-123456"
+    assert request.headers["User-Agent"].startswith(f"shipengine-tracking/{__version__} ")
+    assert "Cookie" not in request.headers
+
+
+def test_on_behalf_of_is_not_sent_by_default(caller: Caller, fake: FakeShipEngine) -> None:
+    assert caller.call_fake(fake) is None
+    assert "On-Behalf-Of" not in fake.requests[0].headers
+
+
+def test_cookies_are_not_kept(caller: Caller, fake: FakeShipEngine) -> None:
+    fake.enqueue(Response.of(204, headers={"Set-Cookie": "AWSALB=1; Path=/"}))
+    assert caller.call_all(PACKAGE, PACKAGE, api_key=fake.api_key, base_url=fake.url) == [None, None]
+    assert "Cookie" not in fake.requests[1].headers
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirect_is_not_followed(status: int, caller: Caller, fake: FakeShipEngine) -> None:
+    with FakeShipEngine() as other:
+        fake.enqueue(Response.of(status, headers={"Location": other.url + "/v1/tracking/start"}))
+        assert type(caller.call_fake(fake)) is APIError
+        assert other.requests == []
+
+
+def test_proxy_of_the_environment_gets_no_key_outside_tls(
+    caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, fake.url)
+    error = caller.call(api_key=KEY, base_url="https://host.invalid")
+    assert isinstance(error, APIConnectionError)
+    assert isinstance(error.__cause__, httpx.ProxyError)  # the fake server does not open tunnels
+    assert not [request for request in fake.requests if "API-Key" in request.headers]
+    connections = fake.connections
+    with FakeShipEngine() as other:
+        assert caller.call_fake(other) is None
+        assert len(other.requests) == 1
+    assert fake.connections == connections
+
+
+def test_no_proxy_of_the_environment_is_obeyed(
+    caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    error = caller.call(api_key=KEY, base_url=fake.url.replace("http:", "https:"))
+    assert type(error) is APIConnectionError
+    assert fake.connections == 1
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:99999", "http://a..b", "http://" + "a" * 64])
+def test_impossible_proxy_is_our_exception(caller: Caller, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    assert isinstance(caller.call(api_key=KEY, base_url="https://host.invalid"), ShipEngineError)
+
+
+@pytest.mark.parametrize("status", [204, 400])
+def test_mock_transport_serves_the_client(caller: Caller, status: int) -> None:
+    requests: list[httpx.Request] = []
+    content = {"request_id": "1", "errors": [{"error_code": "invalid_status", "message": "No."}]}
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(204) if status == 204 else httpx.Response(400, json=content)
+
+    result = caller.call(api_key=KEY, transport=httpx.MockTransport(respond))
+    assert result is None if status == 204 else result.code == "invalid_status"
+    assert requests[0].headers["API-Key"] == KEY
+
+
+# --- the network
+
+
+def test_connection_refused(caller: Caller) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    error = caller.call(api_key=KEY, base_url=f"http://127.0.0.1:{port}")
+    assert type(error) is APIConnectionError
+    assert (error.status_code, dict(error.headers), error.request_id) == (None, {}, None)
+    assert isinstance(error.__cause__, httpx.ConnectError)
+    assert not found(error, KEY)
+
+
+def test_host_that_does_not_resolve(caller: Caller) -> None:
+    error = caller.call(api_key=KEY, base_url="https://host.invalid")
+    assert type(error) is APIConnectionError
+    assert "host.invalid" in str(error)
+    assert not found(error, KEY)
+
+
+def test_http_server_at_an_https_address(fake: FakeShipEngine, caller: Caller) -> None:
+    assert type(caller.call(api_key=KEY, base_url=fake.url.replace("http:", "https:"))) is APIConnectionError
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        pytest.param(httpx.ReadError("lost"), APIConnectionError, id="httpx"),
+        pytest.param(TimeoutError("late"), APITimeoutError, id="TimeoutError"),
+        pytest.param(OSError("dead"), APIConnectionError, id="OSError"),
+        pytest.param(ExceptionGroup("two", [OSError(KEY)]), APIConnectionError, id="ExceptionGroup"),
+    ],
+)
+def test_network_error_of_a_transport_is_translated(
+    raised: Exception, kind: type[APIConnectionError], caller: Caller
+) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise raised
+
+    error = caller.call(api_key=KEY, transport=httpx.MockTransport(fail))
+    assert type(error) is kind
+    assert error.__cause__ is raised
+    assert not found(error, KEY)
+
+
+def test_mistake_in_a_transport_of_the_caller_passes_unchanged(caller: Caller) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise mistake
+
+    mistake = RuntimeError("a mistake")
+    assert caller.call(api_key=KEY, transport=httpx.MockTransport(fail)) is mistake
+
+
+CA = trustme.CA()
+
+
+@pytest.fixture
+def tls() -> Iterator[int]:
+    """Serve TLS, and nonsense after the handshake; yield the port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    CA.issue_cert("127.0.0.1").configure_cert(context)
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            try:
+                secure = context.wrap_socket(connection, server_side=True)
+                secure.recv(65_536)
+                with socket.socket(fileno=secure.detach()) as bare:
+                    bare.sendall(b"\x17\x03\x03\x00\x20" + b"Z" * 32)
+                    bare.recv(1)
+            except OSError:
+                connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_untrusted_certificate(tls: int, caller: Caller) -> None:
+    error = caller.call(api_key=KEY, base_url=f"https://127.0.0.1:{tls}")
+    assert type(error) is APIConnectionError
+    assert "certificate" in str(error).lower()
+    assert not found(error, KEY)
+
+
+def test_nonsense_after_the_tls_handshake(
+    tls: int, caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CA.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    error = caller.call(api_key=KEY, base_url=f"https://127.0.0.1:{tls}")
+    assert type(error) is APIConnectionError
+    assert not found(error, KEY)

@@ -1,0 +1,246 @@
+"""Cancelling calls, Ctrl-C, and closing a client while calls wait."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from shipengine_tracking import (
+    APIConnectionError,
+    AsyncTrackingClient,
+    ClientStateError,
+    InvalidRequestError,
+    RateLimitError,
+    ServerError,
+    TrackingClient,
+)
+from shipengine_tracking.testing import FakeShipEngine, Response
+from support import PACKAGE, BackgroundClient, Caller, PausedShipEngine, client_sockets, takes, wait_until
+
+HEAD = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 9999\r\n\r\n"
+INTERRUPTED = [
+    pytest.param(Response(b"", "hang"), id="before the headers"),
+    pytest.param(Response(HEAD, "hang"), id="during the body"),
+    pytest.param(Response.of(503, headers={"Retry-After": "60"}), id="between attempts"),
+    pytest.param(Response.of(429, headers={"Retry-After": "1"}), id="after a 429"),
+]
+# With one connection, a call that left anything behind would block the next one.
+SETTINGS: dict[str, Any] = {"max_connections": 1, "timeout": 30, "deadline": 30}
+
+
+@contextmanager
+def full_server() -> Iterator[str]:
+    """Yield the address of a server whose queue of connections is full, so that connecting never ends."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        clients = [socket.socket() for _ in range(4)]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        for client in clients:
+            client.close()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until a condition is true."""
+    await asyncio.to_thread(wait_until, condition)
+
+
+async def cancel(call: asyncio.Task[None]) -> None:
+    call.cancel()
+    with takes(0), pytest.raises(asyncio.CancelledError):
+        await call
+
+
+def is_waiting(caplog: pytest.LogCaptureFixture, fake: FakeShipEngine, response: Response) -> bool:
+    """Return whether the first call has come as far as the response lets it."""
+    return bool(caplog.records) if response.then == "keep" else bool(fake.requests)
+
+
+@pytest.mark.parametrize("response", INTERRUPTED)
+def test_cancelled_call_leaves_nothing_behind(
+    fake: FakeShipEngine, caplog: pytest.LogCaptureFixture, response: Response
+) -> None:
+    async def main() -> None:
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url, **SETTINGS) as client:
+            fake.enqueue(response)
+            call = asyncio.create_task(client.start(**PACKAGE))
+            await until(lambda: is_waiting(caplog, fake, response))
+            await cancel(call)
+            await client.start(**PACKAGE)
+        assert len(asyncio.all_tasks()) == 1
+
+    caplog.set_level(logging.WARNING, "shipengine_tracking")
+    asyncio.run(main())
+    assert len(fake.requests) == 2
+    assert client_sockets(fake) == 0
+
+
+def test_cancelled_connecting_leaves_nothing_behind() -> None:
+    async def main(url: str) -> None:
+        async with AsyncTrackingClient("TEST_key", base_url=url, **SETTINGS) as client:
+            for _ in range(2):
+                with takes(0.2), pytest.raises(TimeoutError):
+                    await asyncio.wait_for(client.start(**PACKAGE), 0.2)
+
+    with full_server() as url:
+        asyncio.run(main(url))
+
+
+def test_cancelled_waiting_calls_do_not_block_the_queue() -> None:
+    async def main() -> None:
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url, **SETTINGS) as client:
+            calls = [asyncio.create_task(client.start(**PACKAGE)) for _ in range(5)]
+            await until(lambda: fake.requests)
+            for call in (calls[1], calls[2], calls[0]):
+                await cancel(call)
+            fake.resume.set()
+            await asyncio.gather(*calls[3:])
+
+    with PausedShipEngine() as fake:
+        asyncio.run(main())
+        assert len(fake.requests) == 3
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_call_cancelled_when_its_turn_comes_does_not_block_the_queue(turns: int) -> None:
+    async def main() -> None:
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url, **SETTINGS) as client:
+            first, second, third = (asyncio.create_task(client.start(**PACKAGE)) for _ in range(3))
+            await until(lambda: fake.requests)
+            fake.resume.set()
+            await cancel(first)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await cancel(second)
+            await third
+
+    with PausedShipEngine() as fake:
+        asyncio.run(main())
+
+
+def call_until_ctrl_c(client: TrackingClient, condition: Callable[[], object]) -> None:
+    """Make a call and send SIGINT to the main thread once a condition is true."""
+
+    def interrupt() -> None:
+        wait_until(condition)
+        time.sleep(0.05)  # so that it probably waits
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def call() -> None:
+        thread.start()
+        client.start(**PACKAGE)
+
+    thread = threading.Thread(target=interrupt)
+    with takes(0), pytest.raises(KeyboardInterrupt):
+        call()
+    thread.join()
+
+
+@pytest.mark.parametrize("response", INTERRUPTED)
+def test_ctrl_c_leaves_nothing_behind(
+    fake: FakeShipEngine, caplog: pytest.LogCaptureFixture, response: Response
+) -> None:
+    caplog.set_level(logging.WARNING, "shipengine_tracking")
+    with TrackingClient(fake.api_key, base_url=fake.url, **SETTINGS) as client:
+        fake.enqueue(response)
+        call_until_ctrl_c(client, lambda: is_waiting(caplog, fake, response))
+        client.start(**PACKAGE)
+    assert len(fake.requests) == 2
+    assert client_sockets(fake) == 0
+
+
+def test_ctrl_c_while_waiting_for_the_rate_limit_ends_the_call(fake: FakeShipEngine) -> None:
+    with TrackingClient(fake.api_key, base_url=fake.url, max_retries=0, **SETTINGS) as client:
+        fake.enqueue(Response.of(429, headers={"Retry-After": "60"}))
+        with pytest.raises(RateLimitError):
+            client.start(**PACKAGE)
+        call_until_ctrl_c(client, lambda: True)
+    assert len(fake.requests) == 1
+
+
+# --- closing a client
+
+
+def test_closing_wakes_calls_that_wait_for_the_rate_limit(
+    fake: FakeShipEngine, caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "shipengine_tracking")
+    fake.enqueue(Response.of(429, headers={"Retry-After": "60"}))
+    with BackgroundClient(caller.kind, fake) as client:
+        first = client.start()
+        wait_until(lambda: caplog.records)
+        calls = [client.start() for _ in range(4)]
+        with takes(0):
+            client.close()
+            assert {type(call.exception(30)) for call in calls} == {ClientStateError}
+            error = first.exception(30)
+        assert isinstance(error, RateLimitError)
+        assert "closed" in error.__notes__[0]
+        assert len(fake.requests) == 1
+
+
+def test_closing_wakes_calls_that_wait_for_a_connection(caller: Caller) -> None:
+    with PausedShipEngine() as fake, BackgroundClient(caller.kind, fake, **SETTINGS) as client:
+        first = client.start()
+        wait_until(lambda: fake.requests)
+        calls = [client.start() for _ in range(4)]
+        with takes(0):
+            client.close()
+            assert {type(call.exception(30)) for call in calls} == {ClientStateError}
+        fake.resume.set()
+        assert first.exception(30) is None
+        assert len(fake.requests) == 1
+
+
+def test_closing_ends_the_pause_between_attempts(
+    fake: FakeShipEngine, caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "shipengine_tracking")
+    fake.enqueue(Response.of(503, headers={"Retry-After": "60"}))
+    with BackgroundClient(caller.kind, fake) as client:
+        call = client.start()
+        wait_until(lambda: caplog.records)
+        with takes(0):
+            client.close()
+            error = call.exception(30)
+        assert isinstance(error, ServerError)
+        assert error.attempts == 1
+        assert "closed" in error.__notes__[0]
+
+
+@pytest.mark.parametrize("response", [None, Response.of(400)], ids=["success", "error"])
+def test_connection_in_flight_is_closed_when_its_call_ends(caller: Caller, response: Response | None) -> None:
+    with PausedShipEngine() as fake, BackgroundClient(caller.kind, fake) as client:
+        if response:
+            fake.enqueue(response)
+        call = client.start()
+        wait_until(lambda: fake.requests)
+        client.close()
+        assert client_sockets(fake) == 1
+        fake.resume.set()
+        with suppress(InvalidRequestError):
+            call.result(30)
+        assert client_sockets(fake) == 0
+
+
+def test_closed_server_ends_calls_in_flight(caller: Caller) -> None:
+    fake = FakeShipEngine()
+    with fake, BackgroundClient(caller.kind, fake, max_retries=0) as client:
+        fake.enqueue(Response(b"", "hang"))
+        call = client.start()
+        wait_until(lambda: fake.requests)
+        fake.close()
+        assert isinstance(call.exception(30), APIConnectionError)

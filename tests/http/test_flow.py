@@ -1,0 +1,538 @@
+"""The flow of a call as pure state: the clock is injected, results are plain values, and no time passes."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from queue import SimpleQueue
+from typing import Any
+
+import httpx
+import pytest
+
+from shipengine_tracking import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    ClientStateError,
+    InvalidArgumentError,
+    NotFoundError,
+    RateLimitError,
+    ShipEngineError,
+)
+from shipengine_tracking._config import ClientConfig
+from shipengine_tracking._http import flow
+from shipengine_tracking._http.flow import SEND, Call, Cancelled, Operation, backoff, is_retryable
+from shipengine_tracking._http.rate_limit import RateLimiter, Waiter
+from shipengine_tracking_generated.api.tracking import start_tracking, stop_tracking
+from shipengine_tracking_generated.types import Response
+from support import KEY, NUMBER, PACKAGE
+
+RETRYABLE = {408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526}
+START = Operation(start_tracking)
+STOP = Operation(stop_tracking, is_removal=True)
+SUCCESS = Response[Any](HTTPStatus.NO_CONTENT, b"", httpx.Headers(), parsed=None)
+
+
+def failure(status: int, retry_after: float | None = None, body: bytes = b"") -> APIError:
+    error = APIError.from_response(status, httpx.Headers({"Request-Id": "7"}), body)
+    error.retry_after = retry_after
+    return error
+
+
+def connection_error(cause: Exception | None = None) -> APIConnectionError:
+    error = APIConnectionError(f"no response about {NUMBER}")
+    error.__cause__ = cause
+    return error
+
+
+class Driver:
+    """Drives a flow without I/O: sends the given results, and lets time pass instead of sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.is_frozen = False  # as under freezegun
+        self.sleeps: list[float] = []
+        self.limiter = RateLimiter(100, None, SimpleQueue)
+        self.on_sleep: Callable[[], object] = lambda: None
+        self.check: Callable[[], None] = lambda: None
+        self.call: Any = None
+
+    def start(self, *, operation: Operation = START, in_run: bool = False, **settings: Any) -> Any:
+        defaults = {"base_url": None, "timeout": 30.0, "deadline": 60.0, "max_retries": 3, "max_wait": 90.0}
+        defaults |= {"max_connections": 100, "requests_per_minute": None, "on_behalf_of": None, "transport": None}
+        config = ClientConfig(auth=KEY, **defaults | settings)
+        self.call = Call(operation, PACKAGE, config, self.limiter, lambda: self.check(), in_run)
+        return self.call.flow()
+
+    def run(self, *results: object, **settings: Any) -> Any:
+        """Return the result or the exception of a call whose attempts have these results."""
+        todo, steps, sent = list(results), self.start(**settings), None
+        while True:
+            try:
+                step = steps.send(sent)
+            except StopIteration as stop:
+                sent = stop.value
+                break
+            except (ShipEngineError, Cancelled) as error:
+                sent = error
+                break
+            if step is SEND:
+                sent = todo.pop(0)
+            else:
+                self.sleeps.append(step.seconds)
+                self.now += 0 if self.is_frozen else step.seconds
+                self.on_sleep()
+                sent = False
+        assert not todo, "the call has sent fewer requests"
+        return sent
+
+    def occupy(self, result: object = None) -> Waiter:
+        """Let another call through; it ends with a result, or stays in flight."""
+        waiter = Waiter()
+        assert self.limiter.acquire(waiter, self.now) is None
+        if result is not None:
+            self.limiter.release(waiter, self.now, result)
+        return waiter
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
+    driver = Driver()
+    monkeypatch.setattr(flow, "clock", lambda: driver.now)
+    monkeypatch.setattr(random, "random", lambda: 0.5)
+    return driver
+
+
+# --- which failures are retried, and when
+
+
+def test_only_temporary_failures_are_retryable() -> None:
+    assert {status for status in range(100, 1000) if is_retryable(failure(status))} == RETRYABLE
+    assert is_retryable(APIConnectionError("broken off", status_code=400))
+    assert is_retryable(APITimeoutError("late"))
+    assert not is_retryable(InvalidArgumentError("wrong"))
+    assert not is_retryable(ClientStateError("closed"))
+
+
+@pytest.mark.parametrize(("retry", "longest"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0), (6, 8.0), (999, 8.0)])
+def test_backoff_doubles_up_to_eight_seconds_with_full_jitter(
+    monkeypatch: pytest.MonkeyPatch, retry: int, longest: float
+) -> None:
+    for share in (0.0, 0.25, 0.999):
+        monkeypatch.setattr(random, "random", lambda share=share: share)
+        assert backoff(retry) == longest * share
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("retry_after", "pause"), [(None, 0.25), (0.0, 0.25), (0.1, 0.25), (7.0, 7.0), (90.0, 90.0)])
+def test_retry_is_never_sooner_than_retry_after(
+    driver: Driver, status: int, retry_after: float | None, pause: float
+) -> None:
+    assert driver.run(failure(status, retry_after), SUCCESS) is None
+    assert driver.sleeps == [pause]
+
+
+def test_call_is_retried_until_it_succeeds(driver: Driver) -> None:
+    assert driver.run(failure(503), APIConnectionError("reset"), failure(429, 4.0), SUCCESS) is None
+    assert driver.sleeps == [0.25, 0.5, 4.0]
+    assert driver.call.attempts == 4
+
+
+def test_call_without_retries_left_raises_its_last_error(driver: Driver) -> None:
+    last = failure(502)
+    assert driver.run(failure(500), failure(503), failure(504), last) is last
+    assert driver.sleeps == [0.25, 0.5, 1.0]
+    assert last.attempts == 4
+    assert driver.run(last, max_retries=0) is last
+    assert last.attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [(failure(400), 1), (failure(302), 1), (failure(501), 1), (InvalidArgumentError("the request cannot be sent"), 0)],
+)
+def test_permanent_failure_is_raised_at_once(driver: Driver, error: ShipEngineError, attempts: int) -> None:
+    assert driver.run(error) is error
+    assert driver.sleeps == []
+    assert error.attempts == attempts
+
+
+# --- max_wait
+
+
+@pytest.mark.parametrize("max_wait", [90.0, 0.0])
+def test_wait_longer_than_max_wait_is_raised_at_once(driver: Driver, max_wait: float) -> None:
+    error = failure(429, max_wait + 1)
+    assert driver.run(error, max_wait=max_wait) is error
+    assert driver.sleeps == []
+
+
+def test_max_wait_counts_all_pauses_of_a_call(driver: Driver) -> None:
+    last = failure(429, 0.5)
+    assert driver.run(failure(429, 50.0), failure(429, 40.0), last, max_retries=9) is last
+    assert driver.sleeps == [50.0, 40.0]
+
+
+def test_max_wait_counts_waiting_for_the_limiter(driver: Driver) -> None:
+    driver.occupy(failure(429, 40.0))
+    last = failure(429, 40.0)
+    assert driver.run(failure(429, 40.0), last, max_retries=9) is last
+    assert driver.sleeps == [40.0, 40.0]
+
+
+@pytest.mark.parametrize(("remaining", "expected"), [(49.0, RateLimitError), (50.0, type(None))])
+def test_call_blocked_by_a_429_gives_up_at_once_if_it_cannot_wait(
+    driver: Driver, remaining: float, expected: type
+) -> None:
+    cause = RateLimitError(429, {"Retry-After": "60", "Request-Id": "7"}, b"{}")
+    driver.occupy(cause)
+    driver.now += 10
+    results = [] if expected is RateLimitError else [SUCCESS]
+    error = driver.run(*results, max_wait=remaining)
+    assert type(error) is expected
+    if isinstance(error, RateLimitError):
+        assert driver.sleeps == []
+        assert (error.retry_after, error.attempts, error.__cause__) == (50.0, 0, cause)
+        assert (error.status_code, error.request_id, error.body) == (429, "7", b"{}")
+        assert error is not cause
+
+
+def test_call_blocked_by_a_used_up_window_raises_without_a_cause(driver: Driver) -> None:
+    headers = httpx.Headers({"RateLimit-Remaining": "0", "RateLimit-Reset": "60"})
+    driver.occupy(Response(HTTPStatus.NO_CONTENT, b"", headers, parsed=None))
+    error = driver.run(max_wait=59.0)
+    assert type(error) is RateLimitError
+    assert (error.retry_after, dict(error.headers), error.body, error.__cause__) == (60.0, {}, b"", None)
+
+
+def test_call_behind_a_probe_gives_up_after_max_wait(driver: Driver) -> None:
+    driver.occupy(failure(429, 1.0))
+    driver.now += 1.0
+    driver.occupy()  # the probe
+    error = driver.run(max_wait=20.0)
+    assert type(error) is RateLimitError
+    assert (driver.sleeps, error.retry_after) == ([20.0], None)
+
+
+def test_call_beyond_requests_per_minute_names_it(driver: Driver) -> None:
+    driver.limiter = RateLimiter(100, 7, SimpleQueue)
+    for _ in range(7):
+        driver.occupy(SUCCESS)
+    error = driver.run(max_wait=59.0)
+    assert type(error) is RateLimitError
+    assert "requests_per_minute" in str(error)
+    assert error.retry_after == 60.0
+    assert driver.run(SUCCESS, max_wait=60.0) is None
+    assert driver.sleeps == [60.0]
+
+
+def test_announcement_longer_than_the_longest_block_counts_only_while_blocked(driver: Driver) -> None:
+    driver.occupy(failure(429, 100.0))
+    assert type(driver.run(max_wait=99.0)) is RateLimitError
+    driver.now += 90.0
+    assert driver.run(SUCCESS, max_wait=5.0) is None
+    assert driver.sleeps == []
+
+
+def test_call_that_waits_is_woken_by_a_block_longer_than_it_can_wait(driver: Driver) -> None:
+    in_flight = driver.occupy()
+    driver.occupy(failure(429, 5.0))
+    driver.limiter.acquire(Waiter(), driver.now)  # the first in the queue is woken anyway
+    steps = driver.start(max_wait=20.0)
+    steps.send(None)
+    driver.limiter.release(in_flight, driver.now, failure(429, 60.0))
+    assert not driver.call.waiter.alarm.empty()
+    with pytest.raises(RateLimitError):
+        steps.send(True)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "max_wait", "waited"),
+    [
+        pytest.param(httpx.Timeout(30, pool=5.0), 90.0, [5.0], id="pool timeout"),
+        pytest.param(httpx.Timeout(None), 45.0, [30.0, 15.0], id="max_wait"),
+        pytest.param(httpx.Timeout(None), 0.0, [], id="no waiting"),
+    ],
+)
+def test_waiting_for_a_connection_ends_with_a_timeout(
+    driver: Driver, timeout: httpx.Timeout, max_wait: float, waited: list[float]
+) -> None:
+    driver.limiter = RateLimiter(1, None, SimpleQueue)
+    driver.occupy()
+    error = driver.run(timeout=timeout, max_wait=max_wait)
+    assert type(error) is APITimeoutError
+    assert "max_connections" in str(error)
+    assert error.attempts == 0
+    assert driver.sleeps == waited
+
+
+def test_waiting_for_the_rate_limit_does_not_count_towards_the_pool_timeout(driver: Driver) -> None:
+    driver.limiter = RateLimiter(1, None, SimpleQueue)
+    driver.occupy(failure(429, 50.0))
+    assert driver.run(SUCCESS, timeout=httpx.Timeout(30, pool=5.0)) is None
+    assert sum(driver.sleeps) == 50.0
+
+
+@pytest.mark.parametrize("now", [1000.0, pytest.param(1_767_225_600.0, id="freezegun")])
+@pytest.mark.parametrize("timeout", [httpx.Timeout(30, pool=0.2), httpx.Timeout(None)])
+def test_call_with_a_stopped_clock_ends_after_max_wait_of_slept_time(
+    driver: Driver, now: float, timeout: httpx.Timeout
+) -> None:
+    driver.now, driver.is_frozen = now, True
+    driver.limiter = RateLimiter(1, None, SimpleQueue)
+    driver.occupy()
+    assert type(driver.run(timeout=timeout, max_wait=0.3)) is APITimeoutError
+    assert sum(driver.sleeps) == pytest.approx(timeout.pool or 0.3, abs=1e-5)
+    assert len(driver.sleeps) < 10
+
+
+def test_call_with_a_stopped_clock_waits_out_the_pauses_and_the_rate_limit(driver: Driver) -> None:
+    driver.is_frozen = True
+    driver.occupy(failure(429, 40.0))
+    last = failure(503, 40.0)
+    assert driver.run(failure(503, 40.0), last) is last
+    assert driver.sleeps == [40.0, 40.0]
+
+
+# --- what becomes of an earlier attempt
+
+
+@pytest.mark.parametrize("in_run", [False, True])
+@pytest.mark.parametrize("end", [ClientStateError("closed"), Cancelled()])
+def test_call_that_may_not_be_sent_raises_the_reason(
+    driver: Driver, in_run: bool, end: ClientStateError | Cancelled
+) -> None:
+    driver.check = raising(end)
+    assert driver.run(in_run=in_run) is end
+    assert end.attempts == 0
+
+
+def test_end_between_the_first_check_and_the_sleep_is_not_missed(driver: Driver) -> None:
+    """A client that is closed rings the alarms that exist at that moment."""
+    end = ClientStateError("closed")
+
+    def check() -> None:
+        if driver.call.waiter.alarm is not None:
+            raise end
+
+    driver.check = check
+    driver.occupy(failure(429, 40.0))
+    assert driver.run() is end
+    assert driver.sleeps == []
+
+
+def test_call_ended_while_it_waited_is_not_sent(driver: Driver) -> None:
+    driver.occupy(failure(429, 40.0))
+    end = ClientStateError("closed")
+    driver.on_sleep = lambda: setattr(driver, "check", raising(end))
+    assert driver.run() is end
+    assert (driver.sleeps, end.attempts) == ([40.0], 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "end", "is_first_raised"),
+    [
+        pytest.param(failure(503, 20.0), ClientStateError("closed"), True, id="closed after a 503"),
+        pytest.param(failure(429, 20.0), ClientStateError("closed"), True, id="closed after a 429"),
+        pytest.param(connection_error(), Cancelled(), True, id="run ended after a lost connection"),
+        pytest.param(failure(429, 20.0), Cancelled(), False, id="run ended after a 429"),
+    ],
+)
+def test_call_ended_during_a_pause_raises_what_matters_more(
+    driver: Driver, first: ShipEngineError, end: ClientStateError | Cancelled, is_first_raised: bool
+) -> None:
+    driver.on_sleep = lambda: setattr(driver, "check", raising(end))
+    error = driver.run(first, in_run=isinstance(end, Cancelled))
+    assert error is (first if is_first_raised else end)
+    assert error.attempts == 1
+    assert len(driver.sleeps) == 1
+    assert hasattr(error, "__notes__") is is_first_raised
+
+
+@pytest.mark.parametrize(("status", "is_first_raised"), [(503, True), (429, False)])
+def test_retry_blocked_by_the_pace_raises_what_matters_more(driver: Driver, status: int, is_first_raised: bool) -> None:
+    driver.limiter = RateLimiter(100, 1, SimpleQueue)
+    first = failure(status)
+    error = driver.run(first, max_wait=2.0)
+    assert (error is first) is is_first_raised
+    assert error.attempts == 1
+    if not is_first_raised:
+        assert type(error) is RateLimitError
+        assert error.retry_after == pytest.approx(59.75)
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def check() -> None:
+        raise error
+
+    return check
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), GeneratorExit(), ZeroDivisionError()])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_interrupted_call_leaves_the_limiter(driver: Driver, end: BaseException, steps: int) -> None:
+    driver.limiter = RateLimiter(1, None, SimpleQueue)
+    other = driver.occupy()
+    running = driver.start()
+    running.send(None)  # waits for a connection
+    driver.limiter.release(other, driver.now, SUCCESS)
+    for result in [True, failure(503)][: steps - 1]:  # is in flight, pauses
+        running.send(result)
+    with pytest.raises(type(end)):
+        running.throw(end)
+    assert (driver.limiter.in_flight, len(driver.limiter.queue)) == (0, 0)
+    assert driver.run(SUCCESS) is None
+
+
+# --- removals
+
+LOST = {
+    "timeout": lambda: connection_error(httpx.ReadTimeout("late")),
+    "reset": lambda: connection_error(httpx.ReadError("reset")),
+    "502": lambda: failure(502),
+    "504": lambda: failure(504),
+}
+NOT_PROCESSED = {
+    "connect error": lambda: connection_error(httpx.ConnectError("refused")),
+    "connect timeout": lambda: connection_error(httpx.ConnectTimeout("late")),
+    "429": lambda: failure(429),
+    "500": lambda: failure(500),
+    "503": lambda: failure(503),
+}
+
+
+@pytest.mark.parametrize("first", [pytest.param(make, id=name) for name, make in LOST.items()])
+def test_removal_accepts_a_404_after_a_lost_response(driver: Driver, first: Callable[[], ShipEngineError]) -> None:
+    assert driver.run(first(), failure(404), operation=STOP) is None
+    assert driver.run(first(), failure(503), failure(404), operation=STOP) is None
+    assert type(driver.run(first(), failure(404), operation=START)) is NotFoundError
+
+
+@pytest.mark.parametrize("first", [pytest.param(make, id=name) for name, make in NOT_PROCESSED.items()])
+def test_removal_rejects_a_404_if_no_earlier_attempt_was_processed(
+    driver: Driver, first: Callable[[], ShipEngineError]
+) -> None:
+    assert type(driver.run(failure(404), operation=STOP)) is NotFoundError
+    error = driver.run(first(), failure(404), operation=STOP)
+    assert type(error) is NotFoundError
+    assert error.attempts == 2
+
+
+# --- bulk runs
+
+
+@pytest.mark.parametrize(("retry_after", "attempts"), [(None, 2), (10.0, 2), (10.1, 1)])
+def test_run_retries_a_429_without_counting_it_unless_the_wait_is_too_long(
+    driver: Driver, retry_after: float | None, attempts: int
+) -> None:
+    results = [failure(429, retry_after), SUCCESS][:attempts]
+    error = driver.run(*results, in_run=True, max_retries=0, max_wait=10.0)
+    assert error is (None if attempts == 2 else results[0])
+    assert driver.call.retries == 0
+
+
+def test_run_backs_off_from_429s_that_announce_nothing(driver: Driver) -> None:
+    assert driver.run(*[failure(429)] * 7, SUCCESS, in_run=True, max_retries=0) is None
+    assert driver.sleeps == [0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
+
+
+def test_run_counts_its_other_retries(driver: Driver) -> None:
+    last = failure(503)
+    assert driver.run(failure(503), failure(429, 4.0), last, in_run=True, max_retries=1) is last
+    assert driver.sleeps == [0.25, 4.0]
+
+
+def test_run_waits_for_a_connection_and_for_the_pace_without_end(driver: Driver) -> None:
+    driver.limiter = RateLimiter(1, 1, SimpleQueue)
+    other = driver.occupy()
+
+    def free_the_connection() -> None:
+        if len(driver.sleeps) == 40:
+            driver.limiter.release(other, driver.now, SUCCESS)
+
+    driver.on_sleep = free_the_connection
+    assert driver.run(SUCCESS, in_run=True, max_wait=10.0, timeout=1.0) is None
+    assert sum(driver.sleeps) == 40 * 30.0 + 60.0
+
+
+def test_run_gives_up_if_the_rate_limit_takes_longer_than_max_wait(driver: Driver) -> None:
+    driver.occupy(failure(429, 10.5))
+    assert type(driver.run(in_run=True, max_wait=10.0)) is RateLimitError
+    assert driver.run(SUCCESS, in_run=True, max_wait=10.5) is None
+
+
+# --- logs
+
+
+def test_log_has_a_line_for_each_attempt_and_each_retry(driver: Driver, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "shipengine_tracking")
+    cause = httpx.ReadError(f"about {NUMBER}")
+    driver.run(failure(503), connection_error(cause), SUCCESS)
+    parts = [
+        ("DEBUG", "attempt 1", "ServerError 503", "request id 7"),
+        ("WARNING", "0.25 s", "ServerError 503", "request id 7"),
+        ("DEBUG", "attempt 2", "APIConnectionError", "ReadError"),
+        ("WARNING", "0.50 s", "APIConnectionError", "ReadError"),
+        ("DEBUG", "attempt 3", "204"),
+    ]
+    assert len(caplog.records) == len(parts)
+    for record, (level, *words) in zip(caplog.records, parts, strict=True):
+        assert record.levelname == level
+        for word in ("start_tracking", "…6152", "stamps_com", *words):
+            assert word in record.getMessage()
+        assert NUMBER not in record.getMessage()
+
+
+def test_log_has_the_seconds_of_an_attempt(driver: Driver, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "shipengine_tracking")
+    running = driver.start()
+    running.send(None)
+    driver.now += 0.1234
+    with suppress(StopIteration):
+        running.send(SUCCESS)
+    assert "0.123 s" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("params", "shown", "hidden"),
+    [
+        pytest.param({"tracking_number": "9405511899223197428490"}, "'…8490'", "940551", id="long number"),
+        pytest.param({"tracking_number": "12345"}, "'…2345'", "12345", id="five characters"),
+        pytest.param({"tracking_number": "1234"}, "'…'", "1234", id="four characters"),
+        pytest.param({"carrier_code": "ups", "carrier_id": "se-28529731"}, "'se-28529731'", "…", id="carrier"),
+        pytest.param({"order": "Jane Doe 4711"}, "'…4711'", "Jane", id="other parameter"),
+    ],
+)
+def test_log_masks_all_parameters_but_the_carrier(
+    driver: Driver, params: dict[str, str], shown: str, hidden: str
+) -> None:
+    driver.start()
+    line = str(Call(START, params, driver.call.config, driver.limiter, driver.check))
+    assert shown in line
+    assert hidden not in line
+
+
+@pytest.mark.parametrize(
+    ("code", "shown", "hidden"),
+    [
+        pytest.param(b"x" * 80, "x" * 80, "…]", id="80 characters"),
+        pytest.param(b"x" * 81, "x" * 79 + "…", "x" * 80, id="81 characters"),
+        pytest.param(b"\\u001b[2J", "\\x1b[2J", "\x1b", id="escape sequence"),
+        pytest.param(b"r\\nx", "r\\nx", "r\nx", id="line break"),
+        pytest.param(NUMBER.encode(), "…6152", NUMBER, id="tracking number"),
+    ],
+)
+def test_log_shows_texts_of_the_server_safely(
+    driver: Driver, caplog: pytest.LogCaptureFixture, code: bytes, shown: str, hidden: str
+) -> None:
+    caplog.set_level(logging.DEBUG, "shipengine_tracking")
+    body = b'{"request_id": "%b", "errors": [{"error_code": "%b", "message": "%b"}]}' % (code, code, NUMBER.encode())
+    driver.run(failure(500, body=body), SUCCESS)
+    for message in caplog.messages[:2]:
+        assert message.count(shown) >= 2
+        assert hidden not in message
+        assert NUMBER not in message

@@ -1,0 +1,119 @@
+"""Clients in tests that stop the clock with freezegun, which also freezes `time.monotonic`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from freezegun import freeze_time
+
+from shipengine_tracking import APITimeoutError, AsyncTrackingClient, Package, RateLimitError, TrackingClient
+from shipengine_tracking.testing import FakeShipEngine, RateLimit, Response
+from support import PACKAGE, BackgroundClient, Caller, PausedShipEngine, wait_until
+
+LIMITED = Response.of(429, headers={"Retry-After": "1"})
+
+
+@contextmanager
+def sleeps(seconds: float) -> Iterator[None]:
+    """Assert that the block takes at least some seconds of real time."""
+    began = time.clock_gettime(time.CLOCK_MONOTONIC)
+    yield
+    assert time.clock_gettime(time.CLOCK_MONOTONIC) - began >= seconds
+
+
+def frozen(kind: str = "sync") -> Any:
+    return freeze_time("2026-01-01", real_asyncio=kind == "async")
+
+
+def test_waiting_for_a_connection_ends_after_max_wait_of_slept_time() -> None:
+    settings: dict[str, Any] = {"max_connections": 1, "max_wait": 0.3}
+    with PausedShipEngine() as fake, frozen(), BackgroundClient("sync", fake, **settings) as client:
+        first = client.start()
+        wait_until(lambda: fake.requests)
+        with sleeps(0.3):
+            assert isinstance(client.start().exception(30), APITimeoutError)
+        fake.resume.set()
+        assert first.exception(30) is None
+        assert client.start().exception(30) is None
+
+
+def test_waiting_for_the_rate_limit_ends_after_max_wait_of_slept_time() -> None:
+    settings: dict[str, Any] = {"max_retries": 0, "max_wait": 0.3}
+    with PausedShipEngine() as fake, frozen(), BackgroundClient("sync", fake, **settings) as client:
+        fake.enqueue(Response.of(429, headers={"Retry-After": "0"}))
+        fake.resume.set()
+        assert isinstance(client.start().exception(30), RateLimitError)
+        fake.resume.clear()
+        probe = client.start()
+        wait_until(lambda: len(fake.requests) == 2)
+        with sleeps(0.3):
+            error = client.start().exception(30)
+        assert isinstance(error, RateLimitError)
+        assert error.attempts == 0
+        fake.resume.set()
+        assert probe.exception(30) is None
+        assert client.start_all(3) == [None] * 3
+
+
+def test_waiting_longer_than_max_wait_is_raised_at_once(fake: FakeShipEngine) -> None:
+    fake.rate_limit = RateLimit(1, 60.0)
+    with frozen(), TrackingClient(fake.api_key, base_url=fake.url, max_wait=0.3) as client:
+        client.start(**PACKAGE)
+        with pytest.raises(RateLimitError):
+            client.start(**PACKAGE)
+
+
+def test_clients_made_before_inside_and_after_freezing_work_everywhere(caller: Caller, fake: FakeShipEngine) -> None:
+    def call_with_a_wait(client: BackgroundClient) -> None:
+        fake.enqueue(Response.of(503))
+        assert client.start().exception(30) is None
+        assert client.start_all(3) == [None] * 3
+
+    with BackgroundClient(caller.kind, fake) as before:
+        call_with_a_wait(before)
+        with frozen(caller.kind):
+            call_with_a_wait(before)
+            inside = BackgroundClient(caller.kind, fake)
+            call_with_a_wait(inside)
+        with inside, BackgroundClient(caller.kind, fake) as after:
+            for client in (before, inside, after):
+                call_with_a_wait(client)
+
+
+@pytest.mark.parametrize("settings", [{}, {"requests_per_minute": 5}], ids=["headers", "requests_per_minute"])
+def test_client_blocked_when_freezing_ends_works_afterwards(settings: dict[str, Any], fake: FakeShipEngine) -> None:
+    """The moments that the client has recorded are far in the future of the real clock."""
+    headers = {"RateLimit-Remaining": "0", "RateLimit-Reset": "60"}
+    with TrackingClient(fake.api_key, base_url=fake.url, max_wait=5.0, **settings) as client:
+        with frozen():
+            fake.enqueue(Response.of(204, headers=headers))
+            client.start(**PACKAGE)
+            with pytest.raises(RateLimitError):
+                client.start(**PACKAGE)
+        client.start(**PACKAGE)
+    assert len(fake.requests) == 2
+
+
+def test_start_many_waits_for_the_rate_limit(fake: FakeShipEngine) -> None:
+    packages = [Package(tracking_number=f"1Z{number}", carrier_code="ups") for number in range(20)]
+    fake.enqueue(LIMITED)
+    with frozen(), sleeps(1.0), TrackingClient(fake.api_key, base_url=fake.url, timeout=httpx.Timeout(9)) as client:
+        assert all(outcome.ok for outcome in client.start_many(packages))
+    assert len(fake.subscriptions) == 20
+
+
+def test_async_start_many_waits_for_the_rate_limit(fake: FakeShipEngine) -> None:
+    async def main() -> list[bool]:
+        packages = [Package(tracking_number=f"1Z{number}", carrier_code="ups") for number in range(20)]
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
+            return [outcome.ok async for outcome in client.start_many(packages)]
+
+    fake.enqueue(LIMITED)
+    with frozen("async"), sleeps(1.0):
+        assert asyncio.run(main()) == [True] * 20

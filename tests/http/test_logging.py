@@ -1,0 +1,46 @@
+"""What a client logs, over real sockets. test_flow.py has the cases."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from shipengine_tracking._http import flow
+from shipengine_tracking.testing import FakeShipEngine, Response
+from support import NUMBER, Caller
+
+CALL = """
+import sys
+from shipengine_tracking import TrackingClient
+
+with TrackingClient(sys.argv[1], base_url=sys.argv[2]) as client:
+    client.start(tracking_number="1Z", carrier_code="ups")
+"""
+
+
+def test_log_has_attempts_and_retries_but_no_secrets(
+    fake: FakeShipEngine, caller: Caller, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "FIRST_BACKOFF", 0.001)
+    caplog.set_level(logging.DEBUG)
+    body = {"request_id": "7", "errors": [{"error_code": "unspecified", "message": f"{NUMBER} {fake.api_key}"}]}
+    fake.enqueue(Response.of(503, body), Response(b"", "reset"))
+    assert caller.call_fake(fake, max_retries=3) is None
+    records = [record for record in caplog.records if record.name == "shipengine_tracking"]
+    levels = [record.levelname for record in records]
+    assert levels == ["DEBUG", "WARNING", "DEBUG", "WARNING", "DEBUG"]
+    for record, words in zip(records, ["503 unspecified", "503", "ReadError", "ReadError", " 204 "], strict=True):
+        assert words in record.getMessage()
+        assert NUMBER not in record.getMessage()
+    assert fake.api_key not in "".join(record.getMessage() for record in caplog.records if record in records)
+
+
+def test_nothing_is_printed_by_default(fake: FakeShipEngine) -> None:
+    fake.enqueue(Response.of(503))
+    command = [sys.executable, "-c", CALL, fake.api_key, fake.url]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("", "")
+    assert len(fake.requests) == 2

@@ -1,0 +1,386 @@
+"""The rate limiter as pure state: the test passes the time."""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+from typing import Any
+
+import httpx
+import pytest
+
+from shipengine_tracking import APIConnectionError, APIError, RateLimitError
+from shipengine_tracking._http.rate_limit import MAX_BLOCK, MAX_SLEEP, Delay, RateLimiter, Waiter
+
+LOST = APIConnectionError("reset")
+
+
+def new_limiter(max_in_flight: int = 100, per_minute: int | None = None) -> RateLimiter:
+    return RateLimiter(max_in_flight, per_minute, SimpleQueue)
+
+
+def response(remaining: object = None, reset: object = None) -> httpx.Response:
+    names = {"RateLimit-Remaining": remaining, "RateLimit-Reset": reset}
+    headers = {name: str(value) for name, value in names.items() if value is not None}
+    return httpx.Response(204, headers=httpx.Headers(headers, "utf-8"))
+
+
+OK = response()
+
+
+def rejection(retry_after: float | None, remaining: object = None, reset: object = None) -> RateLimitError:
+    error = RateLimitError(429, response(remaining, reset).headers)
+    error.retry_after = retry_after
+    return error
+
+
+def send(limiter: RateLimiter, now: float) -> Waiter:
+    """Let a call through that nothing delays."""
+    waiter = Waiter()
+    assert limiter.acquire(waiter, now) is None
+    return waiter
+
+
+def queue(limiter: RateLimiter, now: float, count: int) -> list[Waiter]:
+    """Queue calls that have to wait."""
+    waiters = [Waiter() for _ in range(count)]
+    for waiter in waiters:
+        assert limiter.acquire(waiter, now) is not None
+    return waiters
+
+
+def can_send(limiter: RateLimiter, now: float) -> bool:
+    """Return whether a new call would be let through. It leaves no trace."""
+    waiter = Waiter()
+    is_sent = limiter.acquire(waiter, now) is None
+    if is_sent:
+        waiter.sent_at = None
+        limiter.in_flight -= 1
+        limiter.probe = None if limiter.probe is waiter else limiter.probe
+    limiter.release(waiter, now)
+    return is_sent
+
+
+def replay(limiter: RateLimiter, *exchanges: tuple[float, float, Any]) -> None:
+    """Replay exchanges: when each was sent, when it ended, and its result. Calls are sent before others end."""
+    waiters: dict[int, Waiter] = {}
+    moments = [(sent, 0, index) for index, (sent, _, _) in enumerate(exchanges)]
+    moments += [(ended, 1, index) for index, (_, ended, _) in enumerate(exchanges)]
+    for now, is_end, index in sorted(moments):
+        if is_end:
+            limiter.release(waiters[index], now, exchanges[index][2])
+        else:
+            waiters[index] = send(limiter, now)
+
+
+def has_alarm(waiter: Waiter) -> bool:
+    return not waiter.alarm.empty()
+
+
+# --- until when calls are blocked
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "blocked", "free"),
+    [
+        pytest.param([(0, 1, rejection(7))], (1, 7.9), 8, id="429 with Retry-After"),
+        pytest.param([(0, 0, rejection(1e9))], (0, MAX_BLOCK - 0.1), MAX_BLOCK, id="absurd Retry-After"),
+        pytest.param([(0, 0, rejection(None, 0, 6))], (0, 5.9), 6, id="429 with the window only"),
+        pytest.param([(0, 0, response(0, 90))], (0, 89.9), 90, id="the longest window"),
+        pytest.param([(0, 0, rejection(7)), (0, 1, OK)], (1, 6.9), 7, id="responses of calls in flight"),
+        pytest.param([(0, 0, rejection(6)), (0, 1, rejection(6))], (1, 5.9), 6, id="the same moment twice"),
+        pytest.param([(0, 0, rejection(30)), (0, 0, rejection(6))], (0, 29.9), 30, id="a later and an earlier moment"),
+        pytest.param([(0, 0, rejection(7)), (7, 7.5, OK)], (), 7.5, id="success of the probe"),
+        pytest.param([(0, 0, rejection(7)), (7, 7, OK)], (), 7, id="immediate success of the probe"),
+        pytest.param([(0, 0, rejection(7)), (7, 7.5, rejection(3))], (7.5, 10.4), 10.5, id="429 of the probe"),
+        pytest.param([(0, 0, rejection(7)), (7, 7, rejection(1))], (7, 7.9), 8, id="immediate 429 of the probe"),
+        pytest.param(
+            [(0, 0, rejection(7)), (0, 7.2, rejection(30)), (7, 7.5, OK)], (7.5, 37.1), 37.2, id="late 429 of another"
+        ),
+        pytest.param([(0, 0, response(5, 60)), (0, 1, response(0, 2))], (), 1, id="late response of an old window"),
+        pytest.param([(0, 0, response(9, 60)), (0, 0, response(0, 59))], (0, 58.9), 59, id="a rounded window"),
+    ],
+)
+def test_limiter_blocks_all_calls_until_the_announced_moment(
+    exchanges: list[tuple[float, float, Any]], blocked: tuple[float, ...], free: float
+) -> None:
+    limiter = new_limiter()
+    replay(limiter, *exchanges)
+    for now in blocked:
+        assert not can_send(limiter, now)
+    assert can_send(limiter, free)
+
+
+@pytest.mark.parametrize(
+    ("remaining", "reset"),
+    [
+        ("", ""), ("-1", "60"), ("0", "-60"), ("zero", "60"), ("0", "soon"), ("0", "1.5"), ("0", "1790000000"),
+        ("0", "9" * 400), ("0", "91"), ("0", None), (None, "60"), ("9" * 400, "60"), ("\u0660", "\u0666\u0660"),
+        ("0", "0"),
+    ],
+)  # fmt: skip
+def test_limiter_ignores_headers_that_are_not_valid(remaining: object, reset: object) -> None:
+    limiter = new_limiter()
+    replay(limiter, (0, 0, response(remaining, reset)))
+    replay(limiter, *[(0, 0, OK)] * 2, (0, 0, response(5, 60)))
+    assert can_send(limiter, 0)
+
+
+@pytest.mark.parametrize("reset", ["1790000000", "91", "-1", "soon"])
+def test_limiter_ignores_a_reset_that_is_not_valid_in_a_429(reset: str) -> None:
+    limiter = new_limiter()
+    replay(limiter, (0, 0, rejection(None, 0, reset)))
+    assert can_send(limiter, 0)
+
+
+# --- the probe
+
+
+@pytest.mark.parametrize("result", [response(), *(APIError.from_response(s, httpx.Headers(), b"") for s in (400, 302))])
+def test_limiter_lets_all_calls_through_after_any_response_to_the_probe(result: object) -> None:
+    limiter = new_limiter()
+    replay(limiter, (0, 0, rejection(7)))
+    probe = send(limiter, 7)
+    assert not can_send(limiter, 7.5)
+    limiter.release(probe, 7.5, result)
+    for _ in range(50):
+        send(limiter, 7.5)
+
+
+@pytest.mark.parametrize("result", [LOST, None], ids=["lost", "interrupted"])
+def test_limiter_sends_another_probe_if_the_first_has_no_response(result: object) -> None:
+    limiter = new_limiter()
+    replay(limiter, (0, 0, rejection(7)), (7, 7.5, result))
+    send(limiter, 7.5)
+    assert not can_send(limiter, 7.5)
+
+
+def test_limiter_sends_one_probe_at_once_after_a_429_that_announces_nothing() -> None:
+    limiter = new_limiter()
+    replay(limiter, (0, 0, rejection(None)))
+    send(limiter, 0)
+    assert not can_send(limiter, 0)
+
+
+# --- windows
+
+
+def test_limiter_keeps_no_more_calls_in_flight_than_remain() -> None:
+    limiter = new_limiter()
+    replay(limiter, (0, 0, response(3, 60)))
+    in_flight = [send(limiter, 0.1) for _ in range(3)]
+    assert not can_send(limiter, 0.2)
+    limiter.release(in_flight.pop(), 0.3, response(2, 60))
+    assert not can_send(limiter, 0.3)
+    for waiter, remaining in zip(in_flight, (1, 0), strict=True):
+        limiter.release(waiter, 0.4, response(remaining, 60))
+    assert not can_send(limiter, 59.9)
+    assert can_send(limiter, 60.4)
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "now", "calls"),
+    [
+        pytest.param([(0, 0, response(1, 60)), (0, 0.5, response(9, 60))], 0.6, 1, id="the lowest value counts"),
+        pytest.param([(0, 0, response(2, 60)), (0, 0, response(9, 61))], 0, 2, id="a second apart is one window"),
+        pytest.param([(0, 0, response(0, 5)), (5, 5.1, response(2, 5))], 5.2, 2, id="a new window has new calls"),
+        pytest.param(
+            [(0, 0.1, response(1, 60)), (0, 5, response(150, 60))], 5, 1, id="a late response is of its window"
+        ),
+        pytest.param([(0, 0, response(3, 60)), (1, 1, LOST)], 2, 2, id="a lost response may have counted"),
+    ],
+)
+def test_limiter_knows_how_many_calls_a_window_has_left(
+    exchanges: list[tuple[float, float, Any]], now: float, calls: int
+) -> None:
+    limiter = new_limiter()
+    replay(limiter, *exchanges)
+    for _ in range(calls):
+        send(limiter, now)
+    assert not can_send(limiter, now)
+
+
+def test_limiter_knows_nothing_about_a_window_that_has_ended() -> None:
+    limiter = new_limiter()
+    replay(limiter, (0, 0, response(1, 5)))
+    send(limiter, 4)
+    assert not can_send(limiter, 4.9)
+    assert can_send(limiter, 5)
+
+
+@pytest.mark.parametrize(("per_response", "allowed"), [(1, 180), (2, 79), (4, 29), (8, 4)])
+def test_limiter_leaves_calls_of_a_window_to_other_processes(per_response: int, allowed: int) -> None:
+    limiter = new_limiter(max_in_flight=1000)
+    for count in range(21):
+        replay(limiter, (count / 100, count / 100, response(200 - count * per_response, 60)))
+    for _ in range(allowed):
+        send(limiter, 1)
+    assert not can_send(limiter, 1)
+
+
+def test_limiter_always_lets_one_call_use_what_remains() -> None:
+    limiter = new_limiter()
+    replay(limiter, (0, 0, response(200, 60)), (0, 0, response(1, 60)))
+    send(limiter, 0)
+    assert not can_send(limiter, 0)
+
+
+def test_limiter_remembers_other_processes_until_a_new_window_has_responses() -> None:
+    limiter = new_limiter()
+    replay(limiter, (0, 0, response(100, 5)), (0, 0, response(96, 5)), (5, 5, response(22, 5)))
+    in_flight = [send(limiter, 5) for _ in range(4)]  # 4 + (4 + 2) * 3 = 22
+    assert not can_send(limiter, 5)
+    limiter.release(in_flight[0], 5, response(21, 5))
+    for _ in range(18):
+        send(limiter, 5)
+    assert not can_send(limiter, 5)
+
+
+# --- how long to sleep
+
+
+def test_first_in_the_queue_sleeps_until_the_announced_moment() -> None:
+    limiter = new_limiter()
+    replay(limiter, (0, 0, rejection(50)))
+    first, second = Waiter(), Waiter()
+    assert limiter.acquire(first, 0) == Delay(50, "rate limit", 50)
+    assert limiter.acquire(second, 0) == Delay(MAX_SLEEP, "rate limit", 50)
+    assert limiter.acquire(first, 30) == Delay(20, "rate limit", 20)
+
+
+def test_delay_counts_what_was_announced_beyond_the_longest_block() -> None:
+    limiter = new_limiter()
+    replay(limiter, (0, 0, rejection(MAX_BLOCK + 10)))
+    assert limiter.acquire(Waiter(), 0) == Delay(MAX_BLOCK, "rate limit", MAX_BLOCK + 10)
+    limiter = new_limiter()
+    replay(limiter, (0, 0, rejection(MAX_BLOCK + 10)))
+    send(limiter, MAX_BLOCK)
+    assert limiter.acquire(Waiter(), MAX_BLOCK) == Delay(MAX_SLEEP, "rate limit")
+
+
+def test_delay_by_calls_in_flight_may_end_before_the_window() -> None:
+    limiter = new_limiter()
+    replay(limiter, (0, 0, response(1, 5)))
+    send(limiter, 0.5)
+    assert limiter.acquire(Waiter(), 1) == Delay(4, "rate limit", 0)
+
+
+def test_delay_of_a_call_behind_another_has_the_reason_of_the_queue() -> None:
+    limiter = new_limiter(max_in_flight=1)
+    in_flight = send(limiter, 0)
+    queue(limiter, 0, 1)
+    limiter.release(in_flight, 1, OK)
+    assert limiter.acquire(Waiter(), 1) == Delay(MAX_SLEEP, "max_connections")
+    limiter = new_limiter()
+    replay(limiter, (0, 0, rejection(1)))
+    queue(limiter, 0, 1)
+    assert limiter.acquire(Waiter(), 1) == Delay(MAX_SLEEP, "rate limit")
+
+
+# --- max_connections and requests_per_minute
+
+
+def test_limiter_bounds_the_calls_in_flight() -> None:
+    limiter = new_limiter(max_in_flight=2)
+    in_flight = [send(limiter, 0) for _ in range(2)]
+    waiter = Waiter()
+    assert limiter.acquire(waiter, 0) == Delay(MAX_SLEEP, "max_connections")
+    assert not has_alarm(waiter)
+    limiter.release(in_flight[0], 1, OK)
+    assert has_alarm(waiter)
+    assert limiter.acquire(waiter, 1) is None
+
+
+def test_permit_comes_back_a_minute_after_the_response() -> None:
+    limiter = new_limiter(per_minute=2)
+    in_flight = [send(limiter, 0) for _ in range(2)]
+    assert limiter.acquire(Waiter(), 0) == Delay(MAX_SLEEP, "requests_per_minute")
+    limiter = new_limiter(per_minute=2)
+    in_flight = [send(limiter, 0) for _ in range(2)]
+    limiter.release(in_flight[0], 1, OK)
+    limiter.release(in_flight[1], 2, LOST)
+    waiter = Waiter()
+    assert limiter.acquire(waiter, 11) == Delay(50, "requests_per_minute", 50)
+    assert limiter.acquire(waiter, 60.9) is not None
+    assert limiter.acquire(waiter, 61) is None
+    assert not can_send(limiter, 61.9)
+    assert can_send(limiter, 62)
+
+
+# --- the queue
+
+
+def test_queue_is_first_come_first_served() -> None:
+    limiter = new_limiter(max_in_flight=1)
+    in_flight = send(limiter, 0)
+    waiters = queue(limiter, 0, 3)
+    limiter.release(in_flight, 1, OK)
+    assert [has_alarm(waiter) for waiter in waiters] == [True, False, False]
+    assert limiter.acquire(waiters[2], 1) is not None
+    assert limiter.acquire(Waiter(), 1) is not None
+    assert limiter.acquire(waiters[0], 1) is None
+
+
+def test_call_that_is_sent_wakes_the_next() -> None:
+    limiter = new_limiter(max_in_flight=2)
+    in_flight = [send(limiter, 0) for _ in range(2)]
+    waiters = queue(limiter, 0, 2)
+    for waiter in in_flight:
+        limiter.release(waiter, 1, OK)
+    assert limiter.acquire(waiters[0], 1) is None
+    assert has_alarm(waiters[1])
+
+
+def test_call_that_gives_up_wakes_the_next() -> None:
+    limiter = new_limiter(max_in_flight=1)
+    in_flight = send(limiter, 0)
+    waiters = queue(limiter, 0, 2)
+    limiter.release(in_flight, 1, OK)
+    limiter.release(waiters[0], 1)
+    limiter.release(waiters[0], 1)
+    assert has_alarm(waiters[1])
+    assert limiter.acquire(waiters[1], 1) is None
+
+
+def test_release_twice_counts_once() -> None:
+    limiter = new_limiter(per_minute=9)
+    waiter = send(limiter, 0)
+    limiter.release(waiter, 0, OK)
+    limiter.release(waiter, 0, OK)
+    assert (limiter.in_flight, len(limiter.permits)) == (0, 1)
+    limiter.release(Waiter(), 0, OK)
+    assert (limiter.in_flight, len(limiter.permits)) == (0, 1)
+
+
+def test_longer_block_wakes_only_the_calls_that_give_up_before_it_ends() -> None:
+    limiter = new_limiter()
+    in_flight = [send(limiter, 0) for _ in range(3)]
+    limiter.release(in_flight[0], 0, rejection(5))
+    first, impatient, patient = queue(limiter, 0, 3)
+    first.deadline, impatient.deadline, patient.deadline = 90, 90, 110
+    limiter.release(in_flight[1], 0, rejection(6))
+    assert not has_alarm(impatient)
+    limiter.release(in_flight[2], 0, rejection(100))
+    assert has_alarm(impatient)
+    assert not has_alarm(patient)
+
+
+def test_alarms_do_not_accumulate() -> None:
+    limiter = new_limiter(max_in_flight=3)
+    in_flight = [send(limiter, 0) for _ in range(3)]
+    (waiter,) = queue(limiter, 0, 1)
+    for sent in in_flight:
+        limiter.release(sent, 1, OK)
+    assert waiter.alarm.qsize() == 1
+
+
+# --- clocks that are set back
+
+
+@pytest.mark.parametrize("result", [rejection(60), response(0, 60), response(1, 60)])
+def test_limiter_forgets_all_moments_if_the_clock_is_set_back(result: object) -> None:
+    limiter = new_limiter(per_minute=1)
+    replay(limiter, (1e9, 1e9, result))
+    assert not can_send(limiter, 1e9)
+    replay(limiter, (0, 0, OK))
+    assert not can_send(limiter, 59)  # the permit of this call
+    assert can_send(limiter, 60)

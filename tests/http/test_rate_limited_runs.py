@@ -1,0 +1,178 @@
+"""A thousand calls against an account's rate limit, through the real clients.
+
+200 calls in 6 seconds, 1,000 calls: at best the last window begins after (5 - 1) * 6 = 24 seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+import time
+from collections import Counter
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+import virtual
+from faults import SlidingRateLimit
+from shipengine_tracking import AsyncTrackingClient
+from shipengine_tracking._http import rate_limit
+from shipengine_tracking.testing import FakeShipEngine, RateLimit, Request, Response
+
+IDEAL = 24.0
+log = logging.getLogger(__name__)
+SLOW = pytest.mark.slow
+
+
+async def make_calls(
+    limit: RateLimit,
+    workers: int,
+    latency: float = 0.02,
+    slow: float = 0.01,
+    processes: int = 1,
+    requests_per_minute: int | None = None,
+) -> tuple[float, int]:
+    """Make a thousand calls; return the seconds they took and the number of 429s.
+
+    `workers` tasks share a client, and each client stands for a process.
+    """
+    loop = asyncio.get_running_loop()
+    statuses = Counter[int]()
+    chance = Random(1)
+
+    async def respond(_: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(latency / 2)
+        is_allowed, headers = limit.count(loop.time())
+        status = 204 if is_allowed else 429
+        statuses[status] += 1
+        await asyncio.sleep(latency / 2 if chance.random() < 0.9 else slow)
+        return httpx.Response(status, headers=headers)
+
+    async def run_process() -> None:
+        transport = httpx.MockTransport(respond)
+        options = {"transport": transport, "requests_per_minute": requests_per_minute}
+        async with AsyncTrackingClient("TEST_key", **options) as client:  # type: ignore[arg-type]
+            await asyncio.gather(*(work(client) for _ in range(workers)))
+
+    async def work(client: AsyncTrackingClient) -> None:
+        while numbers:
+            await client.start(tracking_number=numbers.pop(), carrier_code="ups")
+
+    numbers = [str(number) for number in range(1000)]
+    started = loop.time()
+    await asyncio.gather(*(run_process() for _ in range(processes)))
+    assert statuses[204] == 1000
+    return loop.time() - started, statuses[429]
+
+
+@pytest.mark.parametrize("workers", [pytest.param(8, marks=SLOW), 40, pytest.param(100, marks=SLOW)])
+@pytest.mark.parametrize("kind", [RateLimit, SlidingRateLimit])
+@pytest.mark.parametrize(
+    ("headers", "pace", "longest", "most_rejected"),
+    [
+        pytest.param(True, None, 1.07, 0, id="rate limit headers"),
+        pytest.param(False, None, 1.12, 210, id="Retry-After only"),
+        pytest.param(False, 200, 1.03, 0, id="requests_per_minute"),
+    ],
+)
+def test_calls_on_an_exhausted_limit_take_little_more_than_the_ideal_time(
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+    kind: type[RateLimit],
+    headers: bool,
+    pace: int | None,
+    longest: float,
+    most_rejected: int,
+) -> None:
+    monkeypatch.setattr(rate_limit, "MINUTE", 6.0)
+    limit = kind(200, 6.0, headers=headers)
+    seconds, rejected = virtual.run(make_calls(limit, workers, requests_per_minute=pace), monkeypatch)
+    assert seconds <= IDEAL * longest
+    assert rejected <= most_rejected
+
+
+@pytest.mark.parametrize("kind", [RateLimit, pytest.param(SlidingRateLimit, marks=SLOW)])
+def test_late_responses_do_not_restore_an_old_window(monkeypatch: pytest.MonkeyPatch, kind: type[RateLimit]) -> None:
+    seconds, rejected = virtual.run(make_calls(kind(200, 60.0), 40, slow=2.0), monkeypatch)
+    assert seconds <= 10 * IDEAL * 1.05
+    assert rejected <= 40
+
+
+@pytest.mark.parametrize(
+    ("processes", "most_rejected"),  # about half of what a client that ignores the other processes causes
+    [pytest.param(2, 12, id="2"), pytest.param(4, 35, id="4"), pytest.param(8, 100, id="8", marks=SLOW)],
+)
+def test_several_processes_share_the_limit_with_few_rejections(
+    monkeypatch: pytest.MonkeyPatch, processes: int, most_rejected: int
+) -> None:
+    seconds, rejected = virtual.run(make_calls(RateLimit(200, 6.0), 8, processes=processes), monkeypatch)
+    assert seconds <= IDEAL * 1.04
+    assert rejected <= most_rejected
+
+
+PROCESS = """
+import sys
+from threading import Thread
+from shipengine_tracking import TrackingClient
+
+url, key, first, last = sys.argv[1:]
+numbers = iter(range(int(first), int(last)))
+
+def work():
+    for number in numbers:
+        client.start(tracking_number=f"{number:08}", carrier_code="ups")
+
+with TrackingClient(key, base_url=url) as client:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    threads = [Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+class TimedShipEngine(FakeShipEngine):
+    """A fake server that records when it responds."""
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.times: list[float] = []
+
+    def respond(self, request: Request) -> Response:
+        response = super().respond(request)
+        self.times.append(time.monotonic())
+        return response
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_four_processes_of_eight_threads_share_the_limit() -> None:
+    with TimedShipEngine(rate_limit=RateLimit(200, 6.0)) as fake:
+        commands = [
+            [sys.executable, "-c", PROCESS, fake.url, fake.api_key, str(first), str(first + 250)]
+            for first in range(0, 1000, 250)
+        ]
+        processes = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for command in commands
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            process.stdin.write("\n")  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]
+        for process in processes:
+            process.communicate()
+            assert process.returncode == 0
+        numbers = [subscription.tracking_number for subscription in fake.subscriptions]
+        assert sorted(numbers) == [f"{number:08}" for number in range(1000)]
+        seconds, rejected = fake.times[-1] - fake.times[0], len(fake.requests) - 1000
+    log.info("%.2f s, %.3f of the ideal, %d responses of 429", seconds, seconds / IDEAL, rejected)
+    assert seconds <= IDEAL * 1.06
+    assert rejected <= 25

@@ -1,0 +1,167 @@
+"""README and the other documents: every Python block runs, and every target and file that they name exists."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from random import Random
+
+import httpx
+import pytest
+
+from faults import RandomFaults
+from shipengine_tracking import exceptions
+from shipengine_tracking.testing import FakeShipEngine
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "spec/README.md"]
+README = (ROOT / "README.md").read_text()
+BLOCKS = [
+    block for name in DOCUMENTS for block in re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
+]
+RECEIVERS = [block for block in BLOCKS if ".verify(" in block]
+
+
+def command(block: str) -> list[str]:
+    return [sys.executable, "-W", "error", "-c", block]
+
+
+def environment(fake: FakeShipEngine) -> dict[str, str]:
+    return {**os.environ, "SHIPENGINE_API_KEY": fake.api_key, "SHIPENGINE_BASE_URL": fake.url}
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=f"block {at}") for at, block in enumerate(BLOCKS, 1)])
+def test_python_block_runs_against_the_fake_server(block: str, fake: FakeShipEngine, tmp_path: Path) -> None:
+    (tmp_path / "packages.csv").write_text("tracking_number,carrier_code\n1Z,ups\n", encoding="utf-8-sig")
+    done = subprocess.run(
+        command(block), env=environment(fake), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "" or "tqdm" in block
+    assert len(fake.subscriptions) == ("TrackingClient() as client" in block)
+
+
+@contextmanager
+def serving(block: str, fake: FakeShipEngine, folder: Path) -> Iterator[str]:
+    """Run a receiver with the server of its framework; yield the URL of its webhook."""
+    (folder / "receiver.py").write_text(block)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    server = ["flask", "--app", "receiver", "run"] if "Flask" in block else ["uvicorn", "receiver:app"]
+    with subprocess.Popen(
+        [sys.executable, "-m", *server, "--port", port],
+        env=environment(fake),
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", int(port))):
+                break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/shipengine"
+        process.terminate()
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=f"receiver {at}") for at, block in enumerate(RECEIVERS, 1)])
+def test_receiver_of_readme_accepts_and_rejects_deliveries(block: str, fake: FakeShipEngine, tmp_path: Path) -> None:
+    with serving(block, fake, tmp_path) as url:
+        assert fake.deliver("1Z", "DE", to=url).statuses == [204]
+        headers, body = fake.deliveries[0].headers, fake.deliveries[0].body
+        other = b'{"resource_type": "API_BATCH"}'
+        for sent, given, status in (
+            (body, headers, 204),  # a repeat
+            (body.replace(b"1Z", b"2Z"), headers, 401),
+            (body, {}, 404),
+            (body, fake.sign(body, "2020-01-01T00:00:00Z"), 400),
+            (other, fake.sign(other), 204),
+        ):
+            assert httpx.post(url, content=sent, headers=given).status_code == status
+    assert [request.path for request in fake.requests] == ["/jwks"]
+
+
+@pytest.mark.slow
+def test_bulk_program_of_readme_is_killed_twenty_times_and_forgets_nothing(tmp_path: Path) -> None:
+    (program,) = (block for block in BLOCKS if "start_many" in block)
+    numbers = [f"{number:020}" for number in range(1500)]
+    rows = "".join(f"{number},ups\n" for number in numbers)
+    (tmp_path / "packages.csv").write_text("tracking_number,carrier_code\n" + rows)
+    random = Random(20)
+    with RandomFaults({"slow": 1.0}, delay=0.01) as fake:
+        for _ in range(20):
+            before = len(fake.requests)
+            with subprocess.Popen(
+                command(program), env=environment(fake), cwd=tmp_path, stderr=subprocess.DEVNULL
+            ) as process:
+                while len(fake.requests) == before and process.poll() is None:
+                    time.sleep(0.001)
+                time.sleep(random.uniform(0, 0.08))
+                process.kill()
+            assert process.returncode == -signal.SIGKILL, "there were too few packages for so many kills"
+        assert 0 < len((tmp_path / "started.txt").read_text().split()) < len(numbers)
+        subprocess.run(command(program), env=environment(fake), cwd=tmp_path, check=True, stderr=subprocess.DEVNULL)
+        started = [subscription.tracking_number for subscription in fake.subscriptions]
+    assert set(started) == set(numbers)
+    assert len(started) - len(numbers) <= 20 * 3 * 8
+    assert set((tmp_path / "started.txt").read_text().split()) == {str(line) for line in range(2, len(numbers) + 2)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_make_targets_in_document_exist(document: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):.* ## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = (ROOT / document).read_text()
+    assert set(re.findall(r"`make ([a-z-]+)", text) + re.findall(r"^\$ make ([a-z-]+)", text, re.MULTILINE)) <= targets
+
+
+def files_named(text: str) -> set[str]:
+    """Return the paths in code quotes, in drawings of the tree and in links, except those below build/."""
+    quoted = re.findall(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:md|py|toml|txt|yaml))`", text)
+    drawn = re.findall(r"^((?:[\w.-]+/)+[\w.-]*)  ", text, re.MULTILINE)
+    linked = re.findall(r"\]\(([\w./-]+)\)", text)
+    return {name for name in quoted + drawn + linked if not name.startswith("build/")}
+
+
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if name != "CHANGELOG.md"])
+def test_files_in_document_exist(document: str) -> None:
+    overlay = ROOT / "overlay" / "shipengine_tracking"
+    places = [ROOT, (ROOT / document).parent, overlay]
+    named = files_named((ROOT / document).read_text())
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
+
+
+def test_files_named_finds_quoted_drawn_and_linked_paths() -> None:
+    assert files_named("`a.md` `b/c` [d](d.yaml) `text/…` `/jwks` `make test`\ne/    what\n`build/f`") == {
+        "a.md", "b/c", "d.yaml", "e/",
+    }  # fmt: skip
+
+
+def test_mutation_settings_name_existing_tests() -> None:
+    mutmut = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]
+    assert [name for name in mutmut["pytest_add_cli_args_test_selection"] if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "text", [pytest.param(README, id="README"), pytest.param(exceptions.__doc__, id="exceptions.py")]
+)
+def test_drawn_exception_tree_equals_the_classes(text: str) -> None:
+    drawn: dict[str, str] = {}
+    above: list[str] = []
+    text = re.sub("^    ", "", text, flags=re.MULTILINE) if text == exceptions.__doc__ else text
+    for marks, name in re.findall(r"^((?:│   |    )*(?:[├└]── )?)([A-Z]\w+Error)\b", text, re.MULTILINE):
+        above = [*above[: len(marks) // 4], name]
+        drawn[name] = above[-2] if len(above) > 1 else "Exception"
+    assert drawn == {
+        name: kind.__bases__[0].__name__
+        for name, kind in vars(exceptions).items()
+        if isinstance(kind, type) and issubclass(kind, exceptions.ShipEngineError)
+    }

@@ -1,0 +1,31 @@
+"""A receiver of updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shipengine_tracking.testing import FakeShipEngine, Request, Response
+from shipengine_tracking.webhooks import TrackingEvent, Verifier
+
+
+class Receiver(FakeShipEngine):
+    """Records deliveries as requests, and responds to them with `statuses`, then with 204."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        self.on_delivery: Callable[[], object] = lambda: None
+        super().__init__()
+
+    def respond(self, request: Request) -> Response:
+        self.on_delivery()
+        self.requests.append(request)
+        return Response.of(self.statuses.pop(0) if self.statuses else 204)
+
+    def events(self, sender: str) -> list[TrackingEvent]:
+        """Verify all deliveries with the keys of the fake at a URL; return their events."""
+        verifier = Verifier(base_url=sender)
+        return [verifier.verify(request.headers, request.body) for request in self.requests]
+
+    def codes(self, sender: str) -> list[str | None]:
+        """Return the status codes of all deliveries, in order."""
+        return [event.data.status_code for event in self.events(sender)]
