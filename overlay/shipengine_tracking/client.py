@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 import httpx
 
@@ -145,8 +145,7 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
         Source: ShipEngine's API reference, `GET /v1/tracking`.
         """
         params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
-        information: TrackingInformation = self._http.call(GET, params)
-        return information
+        return cast("TrackingInformation", self._http.call(GET, params))
 
     def start_many(self, packages: Iterable[Package], *, concurrency: int = 8) -> Generator[Outcome]:
         """Start tracking many packages, several at a time; yield the outcome of each as soon as it is known.
@@ -217,8 +216,7 @@ class AsyncTrackingClient(_BaseClient[httpx.AsyncBaseTransport]):
     ) -> TrackingInformation:
         """Return the state of a package and its events, as `TrackingClient.get` does."""
         params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
-        information: TrackingInformation = await self._http.call(GET, params)
-        return information
+        return cast("TrackingInformation", await self._http.call(GET, params))
 
     def start_many(
         self, packages: Iterable[Package] | AsyncIterable[Package], *, concurrency: int = 8

@@ -50,6 +50,8 @@ def test_get_returns_the_state_of_the_package(fake: FakeShipEngine, caller: Call
         pytest.param("ship_date", "2026-03-12T09:26:53Z", datetime(2026, 3, 12, 9, 26, 53, tzinfo=UTC), id="a date"),
         pytest.param("ship_date", "2026-03-12T00:00:00.1234567", datetime(2026, 3, 12, 0, 0, 0, 123456), id="7 digits"),
         pytest.param("ship_date", "by end of day", "by end of day", id="a date that Python cannot read"),
+        pytest.param("ship_date", "20260312", datetime(2026, 3, 12), id="a date of digits"),
+        pytest.param("ship_date", "1210101110012", "1210101110012", id="milliseconds, not a date of digits"),
         pytest.param("ship_date", 20260312, None, id="a number as date"),
         pytest.param("events", {}, None, id="an object instead of events"),
         pytest.param("tracking_number", 7, None, id="a number as tracking number"),
@@ -75,6 +77,10 @@ def test_known_code_in_lower_case_becomes_the_code(fake: FakeShipEngine, caller:
     information = get(fake, caller, {"status_code": "de"})
     assert information.status_code is StatusCode.DE
     assert information.to_dict()["status_code"] == "DE"
+
+
+def test_byte_order_mark_is_ignored(fake: FakeShipEngine, caller: Caller) -> None:
+    assert get(fake, caller, b'\xef\xbb\xbf{"tracking_number": "1Z"}').tracking_number == "1Z"
 
 
 def test_events_that_are_not_objects_are_left_out(fake: FakeShipEngine, caller: Caller) -> None:

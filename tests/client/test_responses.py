@@ -268,6 +268,11 @@ BROKEN_RESPONSES = [
     pytest.param(Response(b"HTTP/1.1 401 X\r\n" + HEAD + SHORT, "close"), 401, id="a body shorter than announced"),
     pytest.param(Response(b"HTTP/1.1 200 X\r\n" + HEAD + SHORT, "close"), 200, id="a success that is cut"),
     pytest.param(
+        Response(b"HTTP/1.1 400 X\r\nX-Echo: %b\r\n" % KEY.encode() + HEAD + SHORT, "close"),
+        400,
+        id="a cut body after a header that echoes the key",
+    ),
+    pytest.param(
         Response(b"HTTP/1.1 502 X\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\nff\r\nhalf", "close"),
         502,
         id="a chunk shorter than announced",

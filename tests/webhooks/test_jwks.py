@@ -256,6 +256,34 @@ def test_known_key_is_used_when_no_thread_can_be_started(
     assert receiver.is_accepted()
 
 
+class SlowFirstResponse(FakeShipEngine):
+    """Responds to the first request when `resume` is set, with the keys of the time of the request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.resume = threading.Event()
+
+    def respond(self, request: Request) -> Response:
+        response = super().respond(request)
+        if len(self.requests) == 1:
+            self.resume.wait(60)
+        return response
+
+
+def test_fetch_that_hangs_is_replaced_after_a_minute(advance: Advance) -> None:
+    with SlowFirstResponse() as fake, ThreadPoolExecutor(1) as threads:
+        receiver = Receiver("sync", fake)
+        first = threads.submit(receiver.is_accepted, sign(fake))
+        wait_until(lambda: fetches(fake) == 1)
+        fake.rotate_key(keep=False)
+        advance(61)
+        assert receiver.is_accepted()
+        fake.resume.set()
+        assert not first.result(60)  # signed with the old key, which the second fetch did not find
+        assert receiver.is_accepted()
+        assert fetches(fake) == 2
+
+
 @contextmanager
 def dripping_server(head: bytes) -> Iterator[str]:
     """Run a server that sends a head at once, and then byte after byte; yield its URL."""

@@ -37,21 +37,21 @@ class BaseHTTPClient(Generic[C]):
         self.is_closed = False
         self._new_alarm = new_alarm
         try:
-            new_connection = partial(connection_class, config, client_options(config))
-            self._pool: ConnectionPool[C] = ConnectionPool(
-                new_connection, has_shared_transport=config.transport is not None
-            )
+            self._new_connection = partial(connection_class, config, client_options(config))
+            self.reset()
         except (httpx.InvalidURL, ValueError, OSError, ImportError) as error:
             raise InvalidArgumentError(
                 f"the proxy or certificate settings in the environment cannot be used ({error}): check HTTPS_PROXY, "
                 "ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
             ) from error
-        self._reset()
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
+        """Start without calls and connections, also in a forked process: there, they belong to the parent process."""
         self._calls = set[Call]()
         self._runs = set[Run]()
         self._limiter = RateLimiter(self.config.max_connections, self.config.requests_per_minute, self._new_alarm)
+        has_shared_transport = self.config.transport is not None
+        self._pool = ConnectionPool[C](self._new_connection, has_shared_transport=has_shared_transport)
 
     def check_open(self) -> None:
         """Raise ClientStateError if the client is closed."""
@@ -136,11 +136,6 @@ class HTTPClient(BaseHTTPClient[Connection]):
             for connection in self._close():
                 stack.callback(connection.close)
 
-    def after_fork(self) -> None:
-        """Start again in a forked process: locks, calls and sockets belong to the parent process."""
-        self._pool.forget()
-        self._reset()
-
 
 def _wait(alarm: SimpleQueue[None], seconds: float) -> bool:
     """Sleep until the alarm rings; return whether it did."""
@@ -215,7 +210,7 @@ _clients = WeakSet[HTTPClient]()
 
 def _after_fork() -> None:
     for client in list(_clients):
-        client.after_fork()
+        client.reset()
 
 
 if hasattr(os, "register_at_fork"):

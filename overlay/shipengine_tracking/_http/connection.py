@@ -149,20 +149,13 @@ class Exchange:
         return kind(message, status_code=status_code, headers=headers)
 
 
-def _build_request(
-    base_url: str,
-    defaults: Mapping[str, Any],
-    method: str,
-    url: str,
-    *,
-    params: Any = None,
-    headers: Any = None,
-    **body: Any,
-) -> httpx.Request:
+def _build_request(base_url: str, defaults: Mapping[str, Any], method: str, url: str, **parts: Any) -> httpx.Request:
     # httpx's own `build_request` takes a quarter of the CPU of a call, and writes a space as "+".
+    params, headers = parts.pop("params", None), defaults["headers"]
     target = f"{base_url}{url}?{urlencode(params, quote_via=quote)}" if params else base_url + url
-    all_headers = {**defaults["headers"], **headers} if headers else defaults["headers"]
-    return httpx.Request(method, target, headers=all_headers, extensions={"timeout": defaults["timeout"]}, **body)
+    if "headers" in parts:
+        headers = {**headers, **parts.pop("headers")}
+    return httpx.Request(method, target, headers=headers, extensions={"timeout": defaults["timeout"]}, **parts)
 
 
 class Connection(httpx.Client):

@@ -54,7 +54,3 @@ class ConnectionPool(Generic[C]):
             idle = [connection for _, connection in self._idle]
             self._idle.clear()
             return [self._new_connection()] if self._has_shared_transport else idle
-
-    def forget(self) -> None:
-        """Start again in a forked process: the lock and the sockets belong to the parent process."""
-        self._lock, self._idle = threading.Lock(), deque[tuple[float, C]]()
