@@ -21,7 +21,7 @@ from deliveries import KEY_ID
 from freezegun import freeze_time
 
 from shipengine_tracking import InvalidArgumentError, ShipEngineError
-from shipengine_tracking.testing import FakeShipEngine, Response
+from shipengine_tracking.testing import FakeShipEngine, Request, Response
 from shipengine_tracking.webhooks import (
     AsyncVerifier,
     InvalidSignatureError,
