@@ -26,13 +26,13 @@ test: .venv/developed ## run the tests
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses $(WORKERS) --dist loadfile
 
 test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a browser, wheels, 10,000 random cases
-	@$(BIN)/python -m pytest -m 'slow or hypothesis' --hypothesis-profile=slow
+	@$(BIN)/python -m pytest -m '(slow or hypothesis) and not soak' --hypothesis-profile=slow
 
 fuzz: .venv/developed ## test the contract with 200,000 random cases, new ones each time: a quarter of an hour or more
 	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --numprocesses=auto
 
 soak: .venv/developed ## make thousands of calls through network faults and rate limits: some minutes
-	@SOAK=1 $(BIN)/python -m pytest -m slow tests/http/test_soak.py -s
+	@$(BIN)/python -m pytest -m soak -s
 
 bench: .venv/developed build/bench-venv/installed ## compare the speed with other clients: some minutes, on an idle machine
 	@$(BIN)/python scripts/benchmark.py
@@ -44,7 +44,7 @@ mutate: .venv/developed ## change the overlay in each place and see whether a te
 
 coverage: .venv/developed ## fail if the tests, slow ones included, miss a line or a branch of the overlay or the scripts
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@coverage run -m pytest --numprocesses 2 --dist loadfile
+	@coverage run -m pytest -m 'not soak' --numprocesses 2 --dist loadfile
 	@coverage combine --quiet
 	@coverage report
 

@@ -54,7 +54,9 @@ def test_cookies_are_not_kept(caller: Caller, fake: FakeShipEngine) -> None:
 def test_redirect_is_not_followed(status: int, caller: Caller, fake: FakeShipEngine) -> None:
     with FakeShipEngine() as other:
         fake.enqueue(Response.of(status, headers={"Location": other.url + "/v1/tracking/start"}))
-        assert type(caller.call_fake(fake)) is APIError
+        error = caller.call_fake(fake)
+        assert type(error) is APIError
+        assert error.headers["Location"] == other.url + "/v1/tracking/start"
         assert other.requests == []
 
 

@@ -81,6 +81,10 @@ ERROR_RESPONSES = [
     row(
         "302 to another host", of(302, HTML, {"Location": "http://127.0.0.2:9/v1/tracking/start"}), APIError, **NO_BODY
     ),
+    *(
+        row(f"302, invalid Location {at}", of(302, HTML, {"Location": location}), APIError, body=HTML.encode())
+        for at, location in enumerate(("//[", "http://h:p", "http://\xe9", "", "?" + "x" * 70_000))
+    ),
     row("304", Response.of(304, headers={"Content-Length": "9"}), APIError, body=b""),
     # --- bodies of ShipEngine, and what the wire makes of its schema
     bad("one error", item()),

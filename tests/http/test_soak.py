@@ -25,8 +25,7 @@ from shipengine_tracking.testing import FakeShipEngine, RateLimit, Response
 from support import wait_until
 
 SHARES = {"429": 0.1, "503": 0.1, "reset": 0.1, "cut": 0.1, "slow": 0.1}
-# `make soak` sets SOAK. These tests take ten minutes.
-ONLY_SOAK = [pytest.mark.slow, pytest.mark.skipif("SOAK" not in os.environ, reason="for `make soak`")]
+ONLY_SOAK = [pytest.mark.slow, pytest.mark.soak]  # these tests take ten minutes
 
 
 @define

@@ -96,6 +96,14 @@ class Exchange:
         headers = self.head.headers
         return headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
 
+    def begin(self, head: httpx.Response) -> httpx.Response:
+        """Record a response whose body has not been read."""
+        head.headers.pop("content-encoding", None)  # the client asked for none: keep the body as it arrives
+        if "location" in head.extensions:
+            head.headers["location"] = head.extensions["location"]
+        self.head = head
+        return head
+
     def finish(self, body: bytes) -> httpx.Response:
         """Return the response for the generated parser if it is a success, or raise its exception."""
         self.body, self.is_complete = body, len(body) <= BODY_LIMIT
@@ -158,11 +166,21 @@ def _build_request(base_url: str, defaults: Mapping[str, Any], method: str, url:
     return httpx.Request(method, target, headers=headers, extensions={"timeout": defaults["timeout"]}, **parts)
 
 
+def _hide_location(response: httpx.Response) -> None:
+    # httpx parses the Location of a redirect although it does not follow it, and raises if it is not a URL.
+    if "location" in response.headers:
+        response.extensions["location"] = response.headers.pop("location")
+
+
+async def _hide_location_async(response: httpx.Response) -> None:
+    _hide_location(response)
+
+
 class Connection(httpx.Client):
     """A connection for one thread at a time."""
 
     def __init__(self, config: ClientConfig, options: dict[str, Any]):
-        super().__init__(**options)
+        super().__init__(**options, event_hooks={"response": [_hide_location]})
         self.exchange = Exchange(config)
         self._config = config
         self._generated = Client(base_url="", raise_on_unexpected_status=True).set_httpx_client(self)
@@ -184,8 +202,7 @@ class Connection(httpx.Client):
     def request(self, method: str, url: Any, **parts: Any) -> httpx.Response:
         """Send a request for a generated function."""
         exchange, body = self.exchange, bytearray()
-        exchange.head = head = self.send(self._build(method, url, **parts), stream=True)
-        head.headers.pop("content-encoding", None)  # the client asked for none: keep the body as it arrives
+        head = exchange.begin(self.send(self._build(method, url, **parts), stream=True))
         if head.status_code == 204:
             return exchange.finish(head.read())
         try:
@@ -204,7 +221,7 @@ class AsyncConnection(httpx.AsyncClient):
     """A connection for one task at a time."""
 
     def __init__(self, config: ClientConfig, options: dict[str, Any]):
-        super().__init__(**options)
+        super().__init__(**options, event_hooks={"response": [_hide_location_async]})
         self.exchange = Exchange(config)
         self._config = config
         self._generated = Client(base_url="", raise_on_unexpected_status=True).set_async_httpx_client(self)
@@ -227,8 +244,7 @@ class AsyncConnection(httpx.AsyncClient):
     async def request(self, method: str, url: Any, **parts: Any) -> httpx.Response:
         """Send a request for a generated function."""
         exchange, body = self.exchange, bytearray()
-        exchange.head = head = await self.send(self._build(method, url, **parts), stream=True)
-        head.headers.pop("content-encoding", None)  # the client asked for none: keep the body as it arrives
+        head = exchange.begin(await self.send(self._build(method, url, **parts), stream=True))
         if head.status_code == 204:
             return exchange.finish(await head.aread())
         try:
