@@ -145,15 +145,14 @@ def generate(source: Path, work: Path, stop: Stop, lock: int) -> Path:
 
 def generator_input(document: dict[str, Any]) -> dict[str, Any]:
     """Return a copy that requires every member of the objects that only the server sends."""
-    from spec_places import object_schemas, operations  # imports the validator, which takes long
+    from spec_places import loaded_schemas  # imports the validator, which takes long
 
     # Otherwise each attribute would be `str | None | Unset`. The published spec requires only what always arrives;
     # the overlay's loader sets missing members to None before generated code reads them.
     prepared = copy.deepcopy(document)
-    sent = object_schemas(document, [operation.get("requestBody") for operation in operations(document)])
-    for name, schema in prepared["components"]["schemas"].items():
-        if "properties" in schema and name not in sent:
-            schema["required"] = list(schema["properties"])
+    for name in loaded_schemas(document):
+        schema = prepared["components"]["schemas"][name]
+        schema["required"] = list(schema["properties"])
     return prepared
 
 

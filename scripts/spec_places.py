@@ -42,6 +42,22 @@ def operations(document: Document) -> list[dict[str, Any]]:
     return [operation for place, operation in places if re.fullmatch(OPERATION, place)]
 
 
+def needs_key(operation: dict[str, Any]) -> bool:
+    """Return whether an operation needs the API key, which is required globally."""
+    return operation.get("security") != []
+
+
+def loaded_schemas(document: Document) -> set[str]:
+    """Return the names of the object schemas that only the server sends, except in responses that need no API key.
+
+    The overlay's loader reads them, and sets missing members to None. It does not read the keys of `/jwks`.
+    """
+    called = operations(document)
+    received = [operation["responses"] for operation in called if needs_key(operation)]
+    sent = object_schemas(document, [operation.get("requestBody") for operation in called])
+    return object_schemas(document, [received, document.get("webhooks")]) - sent
+
+
 def examples_of_schemas(document: Document) -> Iterator[tuple[str, str, Any]]:
     """Yield `(place, place of the schema, example)` for every example of a value."""
     for place, node in nodes(document):

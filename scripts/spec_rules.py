@@ -19,6 +19,8 @@ from spec_places import (
     Document,
     closed,
     examples_of_schemas,
+    loaded_schemas,
+    needs_key,
     nodes,
     object_schemas,
     reachable,
@@ -42,6 +44,7 @@ DESCRIBED_PLACES = {
     SCALAR_PLACES.pattern.replace("(parameters|headers)", "parameters"): ("description",),
 }
 STATUSES = ("401", "403", "429", "5XX")
+KEYLESS = ("#/webhooks/", "#/paths/~1jwks/")
 NAMES = {"ShipEngine", "Python", "API", "HTTP", "ID", "JSON", "URL", "USPS", "UPS", "I"}
 FORBIDDEN = {
     "example": "is deprecated in OpenAPI 3.1: give examples",
@@ -167,56 +170,73 @@ def enums_and_dates_are_open(document: Document) -> Findings:
             yield f"{place}: closed: an enum or a date outside an anyOf"
 
 
-def webhook_payloads_are_tolerant(document: Document) -> Findings:
-    """A webhook's body requires no member, and every member may be null unless it is an object of its own."""
-    for name in sorted(object_schemas(document, document.get("webhooks", {}))):
+def received_objects_are_tolerant(document: Document) -> Findings:
+    """A webhook's body requires no member, and a member that is not required may be null unless it is an object.
+
+    The same is true of responses, except that they may require members. The overlay's loader depends on it.
+    """
+    payloads = object_schemas(document, document.get("webhooks", {}))
+    for name in sorted(loaded_schemas(document)):
         node = document["components"]["schemas"][name]
-        yield from (f"#/components/schemas/{name}: requires {key}" for key in node.get("required", []))
+        required = node.get("required", [])
+        yield from (f"#/components/schemas/{name}: requires {key}" for key in required if name in payloads)
         for key, schema in node["properties"].items():
-            nullable = "null" in schema.get("type", ()) or {"type": "null"} in schema.get("anyOf", ())
-            if not nullable and "properties" not in resolved(document, schema):
+            whole = resolved(document, schema)
+            any_value = not {"type", "anyOf", "properties"} & whole.keys()
+            nullable = any_value or "null" in whole.get("type", ()) or {"type": "null"} in whole.get("anyOf", ())
+            if key not in required and not nullable and "properties" not in whole:
                 yield f"#/components/schemas/{name}/properties/{key}: may not be null"
 
 
 def responses_are_declared(document: Document) -> Findings:
     """Every operation declares a success, 401, 403, 429 with Retry-After and 5XX, with the right bodies.
 
-    A 204 has no body, any other success has a JSON body, and a 4xx has an ErrorResponse.
+    A 204 has no body, any other success has a JSON body, a 4xx has an ErrorResponse, and 5XX has HTML or JSON. An
+    operation with an ID in its path declares 404. The error responses of one that needs no API key have no body.
     """
     for place, operation in nodes(document):
         if re.fullmatch(OPERATION, place) and place.startswith("#/paths/"):
             responses = {status: resolved(document, node) for status, node in operation["responses"].items()}
+            expected = (*STATUSES, *(["404"] if "{" in place else [])) if needs_key(operation) else ("4XX", "5XX")
             if not any(status[0] == "2" for status in responses):
                 yield f"{place}: does not declare a success"
-            yield from (f"{place}: does not declare {status}" for status in STATUSES if status not in responses)
+            yield from (f"{place}: does not declare {status}" for status in expected if status not in responses)
             if "Retry-After" not in responses.get("429", {}).get("headers", {"Retry-After": 0}):
                 yield f"{place}: 429 has no Retry-After"
+            error = [{"$ref": "#/components/schemas/ErrorResponse"}] if needs_key(operation) else []
             for status, response in responses.items():
                 schemas = {media: node.get("schema") for media, node in response.get("content", {}).items()}
                 if status == "204" and schemas:
                     yield f"{place}: 204 has a body"
                 if status[0] == "2" and status != "204" and not schemas.get("application/json"):
                     yield f"{place}: {status} has no JSON body"
-                if status[0] == "4" and list(schemas.values()) != [{"$ref": "#/components/schemas/ErrorResponse"}]:
-                    yield f"{place}: the body of {status} is not an ErrorResponse"
+                if status[0] == "4" and list(schemas.values()) != error:
+                    yield f"{place}: the body of {status} is not {'an ErrorResponse' if error else 'empty'}"
+                if status == "5XX" and set(schemas) != ({"text/html", "application/json"} if error else set()):
+                    yield f"{place}: the body of 5XX is not {'HTML or JSON' if error else 'empty'}"
 
 
 def security_is_global(document: Document) -> Findings:
-    """The API key is required globally, because on an operation it would change the generated client."""
+    """The API key is required globally, because on an operation it would change the generated client.
+
+    `security: []` does not change it; webhooks and `/jwks` have it.
+    """
     if not document.get("security"):
         yield "#/security: is missing"
     for place, operation in nodes(document):
-        if re.fullmatch(OPERATION, place) and operation.get("security") != ([] if "#/webhooks" in place else None):
-            yield f"{place}/security: only a webhook has its own, and it is []"
+        expected: list[object] | None = [] if place.startswith(KEYLESS) else None
+        if re.fullmatch(OPERATION, place) and operation.get("security") != expected:
+            yield f"{place}/security: is not {expected}"
 
 
 def operations_have_samples(document: Document) -> Findings:
-    """Every operation has samples in HTTP, cURL and both kinds of Python."""
+    """Every operation has samples in HTTP, cURL and both kinds of Python; a webhook has a receiver in Python."""
     for place, operation in nodes(document):
-        if re.fullmatch(OPERATION, place) and place.startswith("#/paths/"):
+        if re.fullmatch(OPERATION, place):
+            expected = ["HTTP", "cURL", "Python", "Python (async)"] if place.startswith("#/paths/") else ["Python"]
             labels = [sample.get("label") for sample in operation.get("x-codeSamples", [])]
-            if labels != ["HTTP", "cURL", "Python", "Python (async)"]:
-                yield f"{place}/x-codeSamples: are {labels}"
+            if labels != expected:
+                yield f"{place}/x-codeSamples: are {labels}, not {expected}"
 
 
 def components_are_used(document: Document) -> Findings:
@@ -240,7 +260,7 @@ RULES: list[Callable[[Document], Findings]] = [
     enum_values_are_described,
     error_catalogue_is_in_form,
     enums_and_dates_are_open,
-    webhook_payloads_are_tolerant,
+    received_objects_are_tolerant,
     responses_are_declared,
     security_is_global,
     operations_have_samples,

@@ -12,7 +12,7 @@ import spec
 import spec_rules
 from document import DOCUMENT
 from spec import SpecError, load, problems
-from spec_places import branches
+from spec_places import branches, loaded_schemas, operations
 
 Edit = Callable[[Any], object]
 
@@ -45,6 +45,30 @@ def get(document: Any) -> Any:
     return document["paths"]["/v1/tracking"]["get"]
 
 
+def list_webhooks(document: Any) -> Any:
+    return document["paths"]["/v1/environment/webhooks"]["get"]
+
+
+def create_webhook(document: Any) -> Any:
+    return document["paths"]["/v1/environment/webhooks"]["post"]
+
+
+def update_webhook(document: Any) -> Any:
+    return document["paths"]["/v1/environment/webhooks/{webhook_id}"]["put"]
+
+
+def delete_webhook(document: Any) -> Any:
+    return document["paths"]["/v1/environment/webhooks/{webhook_id}"]["delete"]
+
+
+def get_jwks(document: Any) -> Any:
+    return document["paths"]["/jwks"]["get"]
+
+
+KEYED = (start, stop, get, list_webhooks, create_webhook, update_webhook, delete_webhook)
+OPERATIONS = (*KEYED, get_jwks)
+
+
 def update(document: Any) -> Any:
     return document["webhooks"]["tracking_update"]["post"]
 
@@ -65,6 +89,10 @@ def body_of(document: Any, name: str) -> Any:
     return document["components"]["examples"][name]["value"]
 
 
+def body_schema(node: Any) -> Any:
+    return node["content"]["application/json"]["schema"]
+
+
 def rename(mapping: Any, old: str, new: str) -> None:
     items = [(new if key == old else key, value) for key, value in mapping.items()]
     mapping.clear()
@@ -81,6 +109,22 @@ BREAKS: list[tuple[str, Edit]] = [
     ("everything_is_described", lambda d: response(d, "Started").pop("description")),
     ("everything_is_described", lambda d: response(d, "Stopped").pop("description")),
     ("everything_is_described", lambda d: response(d, "CurrentState").pop("description")),
+    *[
+        ("everything_is_described", lambda d, name=name: response(d, name).pop("description"))
+        for name in ("Webhooks", "WebhookCreated", "WebhookUpdated", "WebhookDeleted", "Conflict", "KeySet")
+    ],
+    ("everything_is_described", lambda d: body_schema(response(d, "Webhooks")).pop("description")),
+    ("everything_is_described", lambda d: create_webhook(d)["requestBody"].pop("description")),
+    ("everything_is_described", lambda d: update_webhook(d)["requestBody"].pop("description")),
+    ("everything_is_described", lambda d: d["tags"][1].pop("description")),
+    ("everything_is_described", lambda d: d["components"]["parameters"]["webhook_id"]["schema"].pop("description")),
+    ("everything_is_described", lambda d: property_of(d, "CreateWebhookRequest", "url").pop("description")),
+    ("everything_is_described", lambda d: property_of(d, "UpdateWebhookRequest", "url").pop("description")),
+    ("everything_is_described", lambda d: property_of(d, "NewWebhookHeader", "key").pop("description")),
+    ("everything_is_described", lambda d: property_of(d, "WebhookHeader", "key").pop("description")),
+    ("everything_is_described", lambda d: property_of(d, "Webhook", "webhook_id").pop("description")),
+    ("everything_is_described", lambda d: property_of(d, "JsonWebKey", "kid").pop("description")),
+    ("everything_is_described", lambda d: property_of(d, "JsonWebKeySet", "keys").pop("description")),
     ("everything_is_described", lambda d: d["components"]["headers"]["RetryAfter"].pop("description")),
     ("everything_is_described", lambda d: d["components"]["parameters"]["carrier_id"]["schema"].pop("description")),
     ("everything_is_described", lambda d: d["components"]["securitySchemes"]["api_key"].pop("description")),
@@ -103,6 +147,30 @@ BREAKS: list[tuple[str, Edit]] = [
     ("scalars_have_examples", lambda d: response(d, "NotFound")["content"]["application/json"].pop("examples")),
     ("scalars_have_examples", lambda d: response(d, "CurrentState")["content"]["application/json"].pop("examples")),
     ("scalars_have_examples", lambda d: update(d)["requestBody"]["content"]["application/json"].pop("examples")),
+    ("scalars_have_examples", lambda d: response(d, "Webhooks")["content"]["application/json"].pop("examples")),
+    ("scalars_have_examples", lambda d: response(d, "KeySet")["content"]["application/json"].pop("examples")),
+    (
+        "scalars_have_examples",
+        lambda d: create_webhook(d)["requestBody"]["content"]["application/json"].pop("examples"),
+    ),
+    (
+        "scalars_have_examples",
+        lambda d: update_webhook(d)["requestBody"]["content"]["application/json"].pop("examples"),
+    ),
+    ("scalars_have_examples", lambda d: property_of(d, "CreateWebhookRequest", "event").pop("examples")),
+    ("scalars_have_examples", lambda d: property_of(d, "Webhook", "store_id").pop("examples")),
+    ("scalars_have_examples", lambda d: property_of(d, "JsonWebKey", "n").pop("examples")),
+    ("scalars_have_examples", lambda d: d["components"]["parameters"]["webhook_id"]["schema"].pop("examples")),
+    ("examples_fit_their_schemas", lambda d: body_of(d, "registered_webhooks")[1].pop("event")),
+    ("examples_fit_their_schemas", lambda d: body_of(d, "registered_webhook").update(id=7)),
+    ("examples_fit_their_schemas", lambda d: body_of(d, "new_webhook").pop("url")),
+    ("examples_fit_their_schemas", lambda d: body_of(d, "new_webhook_with_headers")["headers"][0].pop("value")),
+    ("examples_fit_their_schemas", lambda d: body_of(d, "changed_url").update(event="track")),
+    ("examples_fit_their_schemas", lambda d: body_of(d, "key_set")["keys"][1].pop("kty")),
+    (
+        "examples_fit_their_schemas",
+        lambda d: d["components"]["parameters"]["webhook_id"]["schema"].update(examples=["3150628"]),
+    ),
     ("examples_fit_their_schemas", lambda d: property_of(d, "Error", "message").update(examples=[7])),
     ("examples_fit_their_schemas", lambda d: schema(d, "KnownStatusCode").update(examples=["it"])),
     ("examples_fit_their_schemas", lambda d: d["components"]["headers"]["RetryAfter"]["schema"].update(examples=["9"])),
@@ -136,6 +204,14 @@ BREAKS: list[tuple[str, Edit]] = [
         "error_catalogue_is_in_form",
         lambda d: schema(d, "KnownErrorCode")["x-enumDescriptions"].update(forbidden="No. → `ForbiddenError`"),
     ),
+    ("enum_values_are_described", lambda d: schema(d, "KnownWebhookEvent")["x-enumDescriptions"].pop("track")),
+    ("enums_and_dates_are_open", lambda d: property_of(d, "Webhook", "event")["anyOf"].remove({"type": "string"})),
+    (
+        "enums_and_dates_are_open",
+        lambda d: schema(d, "CreateWebhookRequest")["properties"].update(
+            event={"$ref": "#/components/schemas/KnownWebhookEvent"}
+        ),
+    ),
     ("enums_and_dates_are_open", lambda d: property_of(d, "Error", "error_code")["anyOf"].remove({"type": "string"})),
     (
         "enums_and_dates_are_open",
@@ -143,18 +219,40 @@ BREAKS: list[tuple[str, Edit]] = [
     ),
     ("enums_and_dates_are_open", lambda d: property_of(d, "TrackingEvent", "resource_type").update(enum=["API_TRACK"])),
     ("enums_and_dates_are_open", lambda d: property_of(d, "TrackingInformation", "ship_date")["anyOf"].pop(1)),
-    ("webhook_payloads_are_tolerant", lambda d: schema(d, "TrackingEvent").update(required=["data"])),
-    ("webhook_payloads_are_tolerant", lambda d: schema(d, "TrackingInformation").update(required=["status_code"])),
-    ("webhook_payloads_are_tolerant", lambda d: property_of(d, "TrackingEvent", "resource_type").update(type="string")),
+    ("received_objects_are_tolerant", lambda d: schema(d, "TrackingEvent").update(required=["data"])),
+    ("received_objects_are_tolerant", lambda d: schema(d, "TrackingInformation").update(required=["status_code"])),
+    ("received_objects_are_tolerant", lambda d: property_of(d, "TrackingEvent", "resource_type").update(type="string")),
     (
-        "webhook_payloads_are_tolerant",
+        "received_objects_are_tolerant",
         lambda d: property_of(d, "TrackingInformationEvent", "latitude").update(type="number"),
     ),
     (
-        "webhook_payloads_are_tolerant",
+        "received_objects_are_tolerant",
         lambda d: property_of(d, "TrackingInformation", "ship_date")["anyOf"].remove({"type": "null"}),
     ),
+    (
+        "received_objects_are_tolerant",
+        lambda d: property_of(d, "TrackingInformation", "events").update(type="array"),
+    ),
+    ("received_objects_are_tolerant", lambda d: property_of(d, "Webhook", "name").update(type="string")),
+    ("received_objects_are_tolerant", lambda d: property_of(d, "Webhook", "headers").update(type="array")),
+    ("received_objects_are_tolerant", lambda d: property_of(d, "WebhookHeader", "value").update(type="string")),
+    ("received_objects_are_tolerant", lambda d: schema(d, "Webhook")["required"].remove("event")),
+    ("received_objects_are_tolerant", lambda d: property_of(d, "Error", "field_name").update(type="string")),
     ("responses_are_declared", lambda d: response(d, "RateLimited")["headers"].pop("Retry-After")),
+    ("responses_are_declared", lambda d: response(d, "Unavailable")["content"].pop("application/json")),
+    ("responses_are_declared", lambda d: response(d, "Unavailable")["content"].pop("text/html")),
+    ("responses_are_declared", lambda d: response(d, "Webhooks").pop("content")),
+    ("responses_are_declared", lambda d: response(d, "WebhookCreated")["content"]["application/json"].pop("schema")),
+    ("responses_are_declared", lambda d: response(d, "WebhookUpdated").update(content={"text/plain": {"schema": {}}})),
+    ("responses_are_declared", lambda d: response(d, "WebhookDeleted").update(content={"text/plain": {"schema": {}}})),
+    ("responses_are_declared", lambda d: response(d, "Conflict").pop("content")),
+    ("responses_are_declared", lambda d: response(d, "KeySet").pop("content")),
+    ("responses_are_declared", lambda d: response(d, "KeySetRefused").update(response(d, "NotFound"))),
+    ("responses_are_declared", lambda d: response(d, "KeySetUnavailable").update(response(d, "SystemError"))),
+    ("responses_are_declared", lambda d: get_jwks(d)["responses"].pop("4XX")),
+    ("responses_are_declared", lambda d: update_webhook(d)["responses"].pop("404")),
+    ("responses_are_declared", lambda d: delete_webhook(d)["responses"].pop("404")),
     ("responses_are_declared", lambda d: response(d, "Started").update(content={"application/json": {"schema": {}}})),
     ("responses_are_declared", lambda d: response(d, "Stopped").update(content={"application/json": {"schema": {}}})),
     ("responses_are_declared", lambda d: response(d, "CurrentState").pop("content")),
@@ -166,6 +264,9 @@ BREAKS: list[tuple[str, Edit]] = [
     ("responses_are_declared", lambda d: response(d, "NotFound")["content"]["application/json"].pop("schema")),
     ("security_is_global", lambda d: d.pop("security")),
     ("security_is_global", lambda d: update(d).pop("security")),
+    ("security_is_global", lambda d: get_jwks(d).pop("security")),
+    ("operations_have_samples", lambda d: update(d).pop("x-codeSamples")),
+    ("operations_have_samples", lambda d: update(d)["x-codeSamples"].append(get(d)["x-codeSamples"][3])),
     ("components_are_used", lambda d: d["components"]["responses"].update(Spare={"description": "Not used."})),
     ("components_are_used", lambda d: d["components"]["schemas"].update(Spare={"type": "object"})),
     (
@@ -217,7 +318,7 @@ def on(find: Callable[[Any], Any], edit: Edit) -> Edit:
     return lambda document: edit(find(document))
 
 
-# The same edits to each of the three operations.
+# The same edits to each of the eight operations.
 OPERATION_BREAKS: list[tuple[str, Edit]] = [
     ("everything_is_described", lambda operation: operation.pop("summary")),
     ("everything_is_described", lambda operation: operation.pop("description")),
@@ -225,15 +326,34 @@ OPERATION_BREAKS: list[tuple[str, Edit]] = [
     ("prose_is_in_sentences", lambda operation: operation.update(description="no sentence")),
     ("summaries_are_in_sentence_case", lambda operation: operation.update(summary="Start Tracking a Package")),
     ("responses_are_declared", lambda operation: [operation["responses"].pop(code, None) for code in ("200", "204")]),
-    *[
-        ("responses_are_declared", lambda operation, code=code: operation["responses"].pop(code))
-        for code in ("401", "403", "429", "5XX")
-    ],
+    ("responses_are_declared", lambda operation: operation["responses"].pop("5XX")),
     ("security_is_global", lambda operation: operation.update(security=[{"api_key": []}])),
     ("operations_have_samples", lambda operation: operation.pop("x-codeSamples")),
     ("operations_have_samples", lambda operation: operation["x-codeSamples"].pop(1)),
 ]
-BREAKS += [(rule, on(find, edit)) for rule, edit in OPERATION_BREAKS for find in (start, stop, get)]
+KEYED_BREAKS: list[tuple[str, Edit]] = [
+    *[
+        ("responses_are_declared", lambda operation, code=code: operation["responses"].pop(code))
+        for code in ("401", "403", "429")
+    ],
+    ("security_is_global", lambda operation: operation.update(security=[])),
+]
+BREAKS += [(rule, on(find, edit)) for rule, edit in OPERATION_BREAKS for find in OPERATIONS]
+BREAKS += [(rule, on(find, edit)) for rule, edit in KEYED_BREAKS for find in KEYED]
+
+
+def test_edits_are_tried_on_all_operations() -> None:
+    assert {find(DOCUMENT)["operationId"]: find.__name__ for find in OPERATIONS} == {
+        "start_tracking": "start",
+        "stop_tracking": "stop",
+        "get_tracking_log": "get",
+        "list_webhooks": "list_webhooks",
+        "create_webhook": "create_webhook",
+        "update_webhook": "update_webhook",
+        "delete_webhook": "delete_webhook",
+        "get_jwks": "get_jwks",
+    }
+    assert [find(DOCUMENT) for find in OPERATIONS] == operations(DOCUMENT)
 
 
 @pytest.mark.parametrize(("rule", "edit"), BREAKS, ids=[f"{number}-{rule}" for number, (rule, _) in enumerate(BREAKS)])
@@ -262,7 +382,7 @@ def test_names_in_capitals_and_members_named_like_keywords_are_allowed() -> None
     def edit(document: Any) -> None:
         start(document)["summary"] = "API calls to USPS through ShipEngine"
         property_of(document, "TrackingEvent", "resource_url")["format"] = "uri"
-        word = {"type": "string", "description": "A word.", "examples": ["-"]}
+        word = {"type": ["string", "null"], "description": "A word.", "examples": ["-"]}
         schema(document, "Error")["properties"].update(example=word, const=word, format=word)
 
     assert [finding for rule in spec_rules.RULES for finding in finds(rule.__name__, edit)] == []
@@ -306,6 +426,7 @@ def test_enums_contain_all_values_of_the_vendor() -> None:
         "KnownErrorCode": 50,
         "KnownStatusCode": 8,
         "KnownStatusDetailCode": 75,
+        "KnownWebhookEvent": 7,
     }
 
 
@@ -317,13 +438,57 @@ def test_error_catalogue_is_machine_readable() -> None:
     assert catalogue["invalid_identifier"] is None
 
 
-def test_operations_share_parameters_and_error_responses() -> None:
-    def errors(operation: Any) -> Any:
-        return {status: node for status, node in operation["responses"].items() if status[0] != "2"}
+def errors(operation: Any) -> Any:
+    return {status: node for status, node in operation["responses"].items() if status[0] != "2"}
 
+
+def test_tracking_operations_share_parameters_and_error_responses() -> None:
     for find in (stop, get):
         assert find(DOCUMENT)["parameters"] == start(DOCUMENT)["parameters"]
         assert errors(find(DOCUMENT)) == errors(start(DOCUMENT))
+
+
+def test_webhook_operations_share_error_responses() -> None:
+    shared = errors(list_webhooks(DOCUMENT))
+    specific = {
+        find: {status: node for status, node in errors(find(DOCUMENT)).items() if shared.get(status) != node}
+        for find in (create_webhook, update_webhook, delete_webhook)
+    }
+    assert all(shared.items() <= errors(find(DOCUMENT)).items() for find in specific)
+    assert {find: list(nodes) for find, nodes in specific.items()} == {
+        create_webhook: ["409"],
+        update_webhook: ["404"],
+        delete_webhook: ["404"],
+    }
+    # Both kinds of operation have the same errors, except those that name what is wrong with the request.
+    tracking = errors(start(DOCUMENT))
+    assert {status for status, node in shared.items() if tracking[status] != node} == {"400"}
+
+
+def test_list_and_registration_return_the_same_object() -> None:
+    one = body_schema(response(DOCUMENT, "WebhookCreated"))
+    many = body_schema(response(DOCUMENT, "Webhooks"))
+    assert one == many["items"] == {"$ref": "#/components/schemas/Webhook"}
+    assert many["type"] == "array"
+
+
+def test_update_accepts_the_members_of_a_registration_except_the_event() -> None:
+    new, changed = schema(DOCUMENT, "CreateWebhookRequest"), schema(DOCUMENT, "UpdateWebhookRequest")
+    assert new["required"] == ["event", "url"]
+    assert "required" not in changed
+    assert [*new["properties"]] == ["event", *changed["properties"]]
+
+
+def test_loaded_schemas_are_those_that_only_the_server_sends_to_the_overlay() -> None:
+    assert loaded_schemas(DOCUMENT) == {
+        "Error",
+        "ErrorResponse",
+        "TrackingEvent",
+        "TrackingInformation",
+        "TrackingInformationEvent",
+        "Webhook",
+        "WebhookHeader",
+    }
 
 
 def test_get_returns_the_data_of_a_tracking_update() -> None:
@@ -346,6 +511,10 @@ def test_realistic_failures_have_named_examples() -> None:
         "rate_limit_exceeded",
         "system_error",
         "several_errors",
+        "missing_url",
+        "malformed_webhook_id",
+        "unknown_webhook_id",
+        "webhook_event_type_conflict",
     }
 
 

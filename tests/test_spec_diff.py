@@ -13,6 +13,7 @@ import pytest
 from document import DOCUMENT
 from spec import SPEC
 from spec_diff import compare
+from spec_places import operations
 
 Edit = Callable[[Any], object]
 
@@ -296,7 +297,8 @@ def test_order_and_place_do_not_matter() -> None:
 
 
 def test_parts_of_something_removed_are_not_listed() -> None:
-    assert len([1 for breaking, _ in changes(lambda d: d["paths"].clear()) if breaking]) == len(DOCUMENT["paths"])
+    removed = [breaking for breaking, _ in changes(lambda d: d["paths"].clear()) if breaking]
+    assert len(removed) == len(operations(DOCUMENT))
 
 
 def test_a_schema_may_hold_itself() -> None:

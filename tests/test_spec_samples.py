@@ -1,12 +1,14 @@
 """What the spec says about the package is true: its samples run, and its error catalogue matches the package."""
 
+import json
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,18 +17,44 @@ from document import DOCUMENT
 from shipengine_tracking import TrackingClient
 from shipengine_tracking.exceptions import CODES, exception_class
 from shipengine_tracking.testing import FakeShipEngine, Subscription
-from spec_places import operations, resolved
+from spec_places import needs_key, operations, resolved
 
 PRODUCTION = DOCUMENT["servers"][0]["url"]
 OPERATIONS = {operation["operationId"]: operation for operation in operations(DOCUMENT)}
+RECEIVER = DOCUMENT["webhooks"]["tracking_update"]["post"]["x-codeSamples"][0]["source"]
 PACKAGE = Subscription("9405511899223197428490", "stamps_com", None)
-EXPECTED = {  # per operation: subscriptions before and after, the status, and the output of the Python samples
-    "start_tracking": ([], [PACKAGE], 204, ""),
-    "stop_tracking": ([PACKAGE], [], 204, ""),
-    "get_tracking_log": ([PACKAGE], [PACKAGE], 200, "NY Not Yet In System\n"),
+WEBHOOK_ID = "se-3150628"
+URL, NEW_URL = "https://example.com/shipengine", "https://example.com/shipengine/v2"
+
+
+class Expected(NamedTuple):
+    """What the samples of an operation need and do."""
+
+    status: int
+    output: str = ""  # of the Python samples; a pattern
+    subscriptions: tuple[list[Subscription], list[Subscription]] = ([], [])  # before and after
+    webhooks: tuple[list[str], list[str]] = ([], [])  # the registered URLs, before and after
+
+
+EXPECTED = {
+    "start_tracking": Expected(204, subscriptions=([], [PACKAGE])),
+    "stop_tracking": Expected(204, subscriptions=([PACKAGE], [])),
+    "get_tracking_log": Expected(200, "NY Not Yet In System\n", subscriptions=([PACKAGE], [PACKAGE])),
+    "list_webhooks": Expected(200, rf"se-\S+ track {URL}\n", webhooks=([URL], [URL])),
+    "create_webhook": Expected(200, r"Registered se-\S+\n", webhooks=([], [URL])),
+    "update_webhook": Expected(204, webhooks=([URL], [NEW_URL])),
+    "delete_webhook": Expected(204, webhooks=([URL], [])),
+    "get_jwks": Expected(200, r"(\S+ (RSA|EC)\n)+"),
 }
 
-each_operation = pytest.mark.parametrize("operation_id", list(EXPECTED))
+has_webhooks = pytest.mark.skipif(
+    not hasattr(TrackingClient, "list_webhooks"), reason="the clients do not have the webhook operations yet"
+)
+each_operation = pytest.mark.parametrize(
+    "operation_id",
+    [pytest.param(name, marks=[has_webhooks] if any(one.webhooks) else []) for name, one in EXPECTED.items()],
+)
+each_python = pytest.mark.parametrize("label", ["Python", "Python (async)"])
 
 
 def sample(operation_id: str, label: str) -> str:
@@ -35,19 +63,41 @@ def sample(operation_id: str, label: str) -> str:
     return samples[label]
 
 
-def prepare(fake: FakeShipEngine, operation_id: str) -> None:
-    """Subscribe what the operation needs."""
-    with TrackingClient(fake.api_key, base_url=fake.url) as client:
-        for package in EXPECTED[operation_id][0]:
-            client.start(tracking_number=package.tracking_number, carrier_code=package.carrier_code)
+class Account:
+    """A fake server in the state that an operation needs."""
 
+    def __init__(self, fake: FakeShipEngine, operation_id: str):
+        self.fake, self.expected = fake, EXPECTED[operation_id]
+        self.webhook_id = WEBHOOK_ID
+        client: Any
+        with self.client() as client:
+            for package in self.expected.subscriptions[0]:
+                client.start(tracking_number=package.tracking_number, carrier_code=package.carrier_code)
+            for url in self.expected.webhooks[0]:
+                self.webhook_id = client.create_webhook(url, event="track").webhook_id
 
-def run(command: list[str], fake: FakeShipEngine) -> str:
-    """Run a command with the API key in the environment, and return its output."""
-    settings = {"SHIPENGINE_API_KEY": fake.api_key, "SHIPENGINE_BASE_URL": fake.url}
-    done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=30, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    def client(self) -> TrackingClient:
+        """Return a client for this account."""
+        return TrackingClient(self.fake.api_key, base_url=self.fake.url)
+
+    def adapt(self, source: str) -> str:
+        """Return a sample with the address of the fake server and the ID of the webhook that it has."""
+        return source.replace(PRODUCTION, self.fake.url).replace(WEBHOOK_ID, self.webhook_id)
+
+    def run(self, *command: str) -> str:
+        """Run a command with the API key in the environment, and return its output."""
+        settings = os.environ | {"SHIPENGINE_API_KEY": self.fake.api_key, "SHIPENGINE_BASE_URL": self.fake.url}
+        done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=30, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    def check(self) -> None:
+        """Assert that the operation had its effect."""
+        assert self.fake.subscriptions == self.expected.subscriptions[1]
+        if any(self.expected.webhooks):
+            client: Any
+            with self.client() as client:
+                assert [webhook.url for webhook in client.list_webhooks()] == self.expected.webhooks[1]
 
 
 def test_samples_of_all_operations_are_tested() -> None:
@@ -55,26 +105,35 @@ def test_samples_of_all_operations_are_tested() -> None:
 
 
 @each_operation
-@pytest.mark.parametrize("label", ["Python", "Python (async)"])
+@each_python
 def test_python_sample_runs(operation_id: str, label: str, fake: FakeShipEngine) -> None:
-    _, after, _, output = EXPECTED[operation_id]
-    prepare(fake, operation_id)
-    assert run([sys.executable, "-W", "error", "-c", sample(operation_id, label)], fake) == output
-    assert fake.subscriptions == after
+    account = Account(fake, operation_id)
+    output = account.run(sys.executable, "-W", "error", "-c", account.adapt(sample(operation_id, label)))
+    assert re.fullmatch(account.expected.output, output)
+    account.check()
 
 
-@pytest.mark.parametrize("label", ["Python", "Python (async)"])
+@each_python
 def test_python_sample_of_get_prints_events(label: str, fake: FakeShipEngine) -> None:
-    prepare(fake, "get_tracking_log")
+    account = Account(fake, "get_tracking_log")
     fake.update(PACKAGE.tracking_number, "IT")
-    output = run([sys.executable, "-c", sample("get_tracking_log", label)], fake)
+    output = account.run(sys.executable, "-c", sample("get_tracking_log", label))
     assert re.fullmatch(r"IT In Transit\n\S+ \S+ In Transit\n", output)
 
 
 def test_python_sample_of_start_prints_the_error_of_an_unconnected_carrier(fake: FakeShipEngine) -> None:
     source = sample("start_tracking", "Python").replace(PACKAGE.carrier_code or "", "purolator_ca")
-    assert run([sys.executable, "-c", source], fake).startswith("Connect the carrier first: ")
+    output = Account(fake, "start_tracking").run(sys.executable, "-c", source)
+    assert output.startswith("Connect the carrier first: ")
     assert fake.subscriptions == []
+
+
+@has_webhooks
+def test_python_sample_of_registration_prints_the_conflict(fake: FakeShipEngine) -> None:
+    account = Account(fake, "list_webhooks")
+    output = account.run(sys.executable, "-c", sample("create_webhook", "Python"))
+    assert output.startswith("Not registered: ")
+    account.check()
 
 
 @each_operation
@@ -83,25 +142,50 @@ def test_python_sample_of_start_prints_the_error_of_an_unconnected_carrier(fake:
     reason="curl is missing: apt-get install curl, then its samples are tested too",
 )
 def test_curl_sample_runs(operation_id: str, fake: FakeShipEngine) -> None:
-    _, after, status, _ = EXPECTED[operation_id]
-    prepare(fake, operation_id)
-    source = sample(operation_id, "cURL").replace(PRODUCTION, fake.url)
+    account = Account(fake, operation_id)
+    source = account.adapt(sample(operation_id, "cURL"))
     assert fake.url in source
-    output = run(["bash", "-c", source.replace("curl ", "curl --silent --show-error ", 1)], fake)
-    assert bool(output) == (status == 200)
-    assert fake.subscriptions == after
+    output = account.run("bash", "-c", source.replace("curl ", "curl --silent --show-error ", 1))
+    assert bool(output) == (account.expected.status == 200)
+    account.check()
 
 
 @each_operation
 def test_http_sample_succeeds(operation_id: str, fake: FakeShipEngine) -> None:
-    _, after, status, _ = EXPECTED[operation_id]
-    prepare(fake, operation_id)
-    request = sample(operation_id, "HTTP").replace("YOUR_API_KEY", fake.api_key).replace("\n", "\r\n") + "\r\n\r\n"
+    account = Account(fake, operation_id)
+    source = account.adapt(sample(operation_id, "HTTP")).replace("YOUR_API_KEY", fake.api_key)
+    head, _, body = source.partition("\n\n")
+    request = head.replace("\n", "\r\n") + "\r\n\r\n" + body
     host, _, port = fake.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(request.encode())
-        assert connection.recv(1000).startswith(f"HTTP/1.1 {status} ".encode())
-    assert fake.subscriptions == after
+        assert connection.recv(1000).startswith(f"HTTP/1.1 {account.expected.status} ".encode())
+    account.check()
+
+
+@pytest.mark.parametrize("operation_id", [name for name, one in OPERATIONS.items() if "requestBody" in one])
+def test_bodies_of_samples_are_examples_of_the_spec(operation_id: str) -> None:
+    media = OPERATIONS[operation_id]["requestBody"]["content"]["application/json"]
+    examples = [resolved(DOCUMENT, example)["value"] for example in media["examples"].values()]
+    head, _, body = sample(operation_id, "HTTP").partition("\n\n")
+    assert json.loads(body) in examples
+    assert f"Content-Length: {len(body.encode())}" in head.splitlines()
+    assert f"--data '{body}'" in sample(operation_id, "cURL")
+
+
+def test_receiver_sample_verifies_updates(
+    fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SHIPENGINE_BASE_URL", fake.url)
+    receiver: dict[str, Any] = {"__name__": "receiver"}
+    exec(RECEIVER, receiver)
+    post: Callable[..., Any] = receiver["app"].test_client().post
+    update = fake.update(PACKAGE.tracking_number, "DE")
+
+    assert post("/shipengine", headers=update.headers, data=update.body).status_code == 204
+    assert capsys.readouterr().out == f"{PACKAGE.tracking_number} is DE\n"
+    forged = post("/shipengine", headers=update.headers, data=update.body.replace(b"DE", b"EX"))
+    assert (forged.status_code, capsys.readouterr().out) == (401, "")
 
 
 def test_error_catalogue_matches_the_package() -> None:
@@ -109,22 +193,26 @@ def test_error_catalogue_matches_the_package() -> None:
     assert {code: name for code, name in catalogue.items() if name} == {c: kind.__name__ for c, kind in CODES.items()}
 
 
-FAILURES: dict[str, dict[str, Any]] = {
-    status: resolved(DOCUMENT, response)
-    for status, response in OPERATIONS["start_tracking"]["responses"].items()
+# By the name of the component: the status, and the response.
+FAILURES: dict[str, tuple[str, Any]] = {
+    response["$ref"].rpartition("/")[2]: (status, resolved(DOCUMENT, response))
+    for operation in OPERATIONS.values()
+    if needs_key(operation)
+    for status, response in operation["responses"].items()
     if status[0] != "2"
 }
 
 
-@pytest.mark.parametrize("status", list(FAILURES))
-def test_error_response_names_the_exception_of_its_status(status: str) -> None:
-    named = re.findall(r"Python\s+raises\s+`(\w+Error)`", FAILURES[status]["description"])
+@pytest.mark.parametrize("name", list(FAILURES))
+def test_error_response_names_the_exception_of_its_status(name: str) -> None:
+    status, response = FAILURES[name]
+    named = re.findall(r"Python\s+raises\s+`(\w+Error)`", response["description"])
     assert named == [exception_class(int(status.replace("XX", "09")), []).__name__]
 
 
 def test_examples_of_errors_become_the_expected_exceptions() -> None:
     become = {}
-    for status, response in FAILURES.items():
+    for status, response in FAILURES.values():
         for name in response["content"].get("application/json", {}).get("examples", {}):
             codes = [error["error_code"] for error in DOCUMENT["components"]["examples"][name]["value"]["errors"]]
             become[name] = exception_class(int(status.replace("XX", "09")), codes).__name__
@@ -133,9 +221,13 @@ def test_examples_of_errors_become_the_expected_exceptions() -> None:
         "carrier_not_connected": "CarrierError",
         "tracking_not_supported": "CarrierError",
         "several_errors": "InvalidRequestError",
+        "missing_url": "InvalidRequestError",
+        "malformed_webhook_id": "InvalidRequestError",
         "missing_key": "AuthenticationError",
         "trial_expired": "AccountError",
         "unknown_carrier_id": "NotFoundError",
+        "unknown_webhook_id": "NotFoundError",
+        "webhook_event_type_conflict": "InvalidRequestError",
         "rate_limit_exceeded": "RateLimitError",
         "system_error": "ServerError",
         "unlisted_code": "InvalidRequestError",

@@ -133,7 +133,7 @@ _REMEDIES = {
     "carrier_id": "pass the ID of a connected carrier such as 'se-28529731', or omit it if you pass carrier_code",
 }
 _SPREADSHEET_NUMBER = re.compile(r"[0-9]([.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
-_CARRIER_ID = re.compile(r"(?=.{1,25}\Z)se(-[a-z0-9]+)+")
+_SHIPENGINE_ID = re.compile(r"(?=.{1,25}\Z)se(-[a-z0-9]+)+")
 
 
 def package_params(*, tracking_number: object, carrier_code: object, carrier_id: object) -> dict[str, str]:
@@ -148,7 +148,7 @@ def package_params(*, tracking_number: object, carrier_code: object, carrier_id:
     for name, value in (("carrier_code", carrier_code), ("carrier_id", carrier_id)):
         if value is not None:
             params[name] = _text(name, value)
-    if "carrier_id" in params and not _CARRIER_ID.fullmatch(params["carrier_id"]):
+    if "carrier_id" in params and not _SHIPENGINE_ID.fullmatch(params["carrier_id"]):
         raise InvalidArgumentError(f"carrier_id is not valid: {_REMEDIES['carrier_id']}")
     return params
 
@@ -161,3 +161,26 @@ def _text(name: str, value: object) -> str:
     if value != value.strip() or not value.isprintable():
         raise InvalidArgumentError(f"{name} has surrounding whitespace or unprintable characters: remove them")
     return str.__str__(value)  # of a subclass, such as an enum member, the text
+
+
+def check_webhook_id(value: object) -> str:
+    """Return a valid ID of a webhook."""
+    if not isinstance(value, str) or not _SHIPENGINE_ID.fullmatch(value):
+        raise InvalidArgumentError("webhook_id is not valid: pass an ID of list_webhooks() such as 'se-3150628'")
+    return value
+
+
+def webhook_body(*, url: object, headers: Any, name: object) -> dict[str, Any]:
+    """Return the members of a request body that describe a webhook, without those that are None."""
+    if url is not None and not (isinstance(url, str) and re.fullmatch(r"https?://[^\s/?#]\S*", url)):
+        raise InvalidArgumentError("url is not valid: pass the address of your receiver, such as https://example.com/…")
+    if name is not None and not isinstance(name, str):
+        raise InvalidArgumentError("name must be a string")
+    if headers is not None and not hasattr(headers, "items"):
+        raise InvalidArgumentError("headers must be a mapping of names to values")
+    pairs = headers.items() if headers else ()
+    if not all(isinstance(text, str) and text.isprintable() for pair in pairs for text in pair):
+        raise InvalidArgumentError("headers must be a mapping of names to values: pass strings without line breaks")
+    wire_headers = None if headers is None else [{"key": key, "value": value} for key, value in pairs]
+    members = {"url": url, "headers": wire_headers, "name": name}
+    return {name: value for name, value in members.items() if value is not None}

@@ -16,7 +16,7 @@ from attrs import fields
 
 from shipengine_tracking_generated import models
 
-from ._responses import is_object, one_line, read_integer
+from ._responses import is_list, is_object, one_line, read_integer
 
 _MAX_DATE_LENGTH = 100
 _YEAR = re.compile(r"[0-9]{4}")
@@ -65,6 +65,24 @@ def _readable(value: object) -> str:
     return str(value) if isinstance(value, datetime | Enum) else repr(value)
 
 
+class WebhookHeader(TolerantModel, models.WebhookHeader):  # pyright: ignore[reportIncompatibleMethodOverride]
+    __doc__ = models.WebhookHeader.__doc__
+    __slots__ = ()
+
+
+class Webhook(TolerantModel, models.Webhook):  # pyright: ignore[reportIncompatibleMethodOverride]
+    __doc__ = models.Webhook.__doc__
+    __slots__ = ()
+
+    @classmethod
+    def list_from_json(cls, body: bytes) -> list[Self]:
+        """Return the webhooks of a JSON array in a body. Raises ValueError if the body is anything else."""
+        document = _read_json(body)
+        if not is_list(document):
+            raise ValueError("the body is not a JSON array")
+        return [cls.from_dict(item) for item in document if is_object(item)]
+
+
 class TrackingInformationEvent(TolerantModel, models.TrackingInformationEvent):  # pyright: ignore[reportIncompatibleMethodOverride]
     __doc__ = models.TrackingInformationEvent.__doc__
     __slots__ = ()
@@ -98,6 +116,7 @@ _TOLERANT: dict[Any, Any] = {
     models.TrackingEvent: TrackingEvent,
     models.TrackingInformation: TrackingInformation,
     models.TrackingInformationEvent: TrackingInformationEvent,
+    models.WebhookHeader: WebhookHeader,
 }
 _Reader = Callable[[Any], tuple[object, bool]]
 
@@ -112,7 +131,7 @@ def _reader(hint: Any) -> _Reader:
     """Return a function from a JSON value to `(attribute, whether the attribute holds the whole value)`."""
     kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
     codes: Any = next((kind for kind in kinds if isinstance(kind, EnumType)), ())
-    known = {code.value: code for code in codes}
+    known = {code.value.upper(): code for code in codes}
     model = next((_TOLERANT[kind] for kind in kinds if kind in _TOLERANT), None)
     item = next((_TOLERANT[get_args(kind)[0]] for kind in kinds if get_origin(kind) is list), None)
     is_date = datetime in kinds
@@ -122,7 +141,7 @@ def _reader(hint: Any) -> _Reader:
 
     def read(value: Any) -> tuple[object, bool]:
         kind = type(value)  # pyright: ignore[reportUnknownVariableType]  # not isinstance: True is an int
-        if kind is str and known:  # ShipEngine has also written its codes in lower case
+        if kind is str and known:  # ShipEngine has also written its codes in other capitals
             return known.get(value.upper(), value), True
         if kind is str and is_date:
             return _read_date(value), True
@@ -175,13 +194,17 @@ def parse_date(value: object) -> datetime | None:
 
 def read_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object in a body. Raises ValueError if the body is anything else."""
-    try:
-        document = _DECODER.decode(body.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the body is not JSON: {one_line(str(error), 200)}") from None
+    document = _read_json(body)
     if not is_object(document):
         raise ValueError("the body is not a JSON object")
     return document
+
+
+def _read_json(body: bytes) -> object:
+    try:
+        return _DECODER.decode(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the body is not JSON: {one_line(str(error), 200)}") from None
 
 
 def _reject(constant: str) -> NoReturn:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Mapping
 from typing import Any, Generic, Self, TypeVar, cast
 
 import httpx
 
 from shipengine_tracking_generated.api.tracking import get_tracking_log, start_tracking, stop_tracking
+from shipengine_tracking_generated.api.webhooks import create_webhook, delete_webhook, list_webhooks, update_webhook
+from shipengine_tracking_generated.models import CreateWebhookRequest, UpdateWebhookRequest
 
 from ._bulk import Outcome, Package, check_packages, start_arguments, stream, stream_async
-from ._config import ClientConfig, check_integer, package_params
+from ._config import ClientConfig, check_integer, check_webhook_id, package_params, webhook_body
 from ._http.client import AsyncHTTPClient, HTTPClient, Run
 from ._http.flow import Operation
-from ._models import TrackingInformation
+from ._models import TrackingInformation, Webhook
 from .exceptions import InvalidArgumentError
 
 _T = TypeVar("_T", httpx.BaseTransport, httpx.AsyncBaseTransport)
@@ -21,6 +23,10 @@ _T = TypeVar("_T", httpx.BaseTransport, httpx.AsyncBaseTransport)
 START = Operation(start_tracking)
 STOP = Operation(stop_tracking, is_removal=True)
 GET = Operation(get_tracking_log, load=TrackingInformation.from_json)
+LIST_WEBHOOKS = Operation(list_webhooks, load=Webhook.list_from_json)
+CREATE_WEBHOOK = Operation(create_webhook, load=Webhook.from_json, is_repeatable=False)
+UPDATE_WEBHOOK = Operation(update_webhook)
+DELETE_WEBHOOK = Operation(delete_webhook, is_removal=True)
 
 
 class _BaseClient(Generic[_T]):
@@ -147,6 +153,47 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
         params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
         return cast("TrackingInformation", self._http.call(GET, params))
 
+    def list_webhooks(self) -> list[Webhook]:
+        """Return all webhooks of the account, for all events. The exceptions are those of `start`."""
+        return cast("list[Webhook]", self._http.call(LIST_WEBHOOKS, {}))
+
+    def create_webhook(
+        self, url: str, *, event: str = "track", headers: Mapping[str, str] | None = None, name: str | None = None
+    ) -> Webhook:
+        """Register a URL for an event. The exceptions are those of `start`.
+
+        ShipEngine accepts one URL per event: for a second one it raises InvalidRequestError with the code
+        `webhook_event_type_conflict`. Because of that, the call is sent again only after a failure to connect, a 429,
+        or a 503 with `Retry-After`; after any other failure, look into `list_webhooks`.
+
+        Args:
+            url: The address of your receiver, which ShipEngine must be able to reach.
+            event: What ShipEngine sends to the URL: `track` for tracking updates.
+            headers: Headers that ShipEngine sends with each delivery.
+            name: A name of your choice.
+
+        Source: ShipEngine's API reference, `POST /v1/environment/webhooks`.
+        """
+        return cast("Webhook", self._http.call(CREATE_WEBHOOK, _new_webhook(url, event, headers, name)))
+
+    def update_webhook(
+        self,
+        webhook_id: str,
+        *,
+        url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Change the URL, the headers or the name of a webhook; `headers={}` removes all headers.
+
+        The exceptions are those of `start`. ShipEngine does not document what happens to members that are not sent.
+        """
+        self._http.call(UPDATE_WEBHOOK, _webhook_changes(webhook_id, url, headers, name))
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Delete a webhook. The exceptions are those of `start`. A 404 after a lost response counts as success."""
+        self._http.call(DELETE_WEBHOOK, {"webhook_id": check_webhook_id(webhook_id)})
+
     def start_many(self, packages: Iterable[Package], *, concurrency: int = 8) -> Generator[Outcome]:
         """Start tracking many packages, several at a time; yield the outcome of each as soon as it is known.
 
@@ -218,6 +265,31 @@ class AsyncTrackingClient(_BaseClient[httpx.AsyncBaseTransport]):
         params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
         return cast("TrackingInformation", await self._http.call(GET, params))
 
+    async def list_webhooks(self) -> list[Webhook]:
+        """Return all webhooks of the account, as `TrackingClient.list_webhooks` does."""
+        return cast("list[Webhook]", await self._http.call(LIST_WEBHOOKS, {}))
+
+    async def create_webhook(
+        self, url: str, *, event: str = "track", headers: Mapping[str, str] | None = None, name: str | None = None
+    ) -> Webhook:
+        """Register a URL for an event, as `TrackingClient.create_webhook` does."""
+        return cast("Webhook", await self._http.call(CREATE_WEBHOOK, _new_webhook(url, event, headers, name)))
+
+    async def update_webhook(
+        self,
+        webhook_id: str,
+        *,
+        url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Change a webhook, as `TrackingClient.update_webhook` does."""
+        await self._http.call(UPDATE_WEBHOOK, _webhook_changes(webhook_id, url, headers, name))
+
+    async def delete_webhook(self, webhook_id: str) -> None:
+        """Delete a webhook, as `TrackingClient.delete_webhook` does."""
+        await self._http.call(DELETE_WEBHOOK, {"webhook_id": check_webhook_id(webhook_id)})
+
     def start_many(
         self, packages: Iterable[Package] | AsyncIterable[Package], *, concurrency: int = 8
     ) -> AsyncGenerator[Outcome]:
@@ -244,3 +316,17 @@ class AsyncTrackingClient(_BaseClient[httpx.AsyncBaseTransport]):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+def _new_webhook(url: object, event: object, headers: object, name: object) -> dict[str, Any]:
+    if not isinstance(event, str) or not event:
+        raise InvalidArgumentError("event is not valid: pass an event such as 'track'")
+    members = webhook_body(url="" if url is None else url, headers=headers, name=name)
+    return {"body": CreateWebhookRequest.from_dict({"event": event, **members})}
+
+
+def _webhook_changes(webhook_id: object, url: object, headers: object, name: object) -> dict[str, Any]:
+    members = webhook_body(url=url, headers=headers, name=name)
+    if not members:
+        raise InvalidArgumentError("url, headers and name are missing: pass what to change")
+    return {"webhook_id": check_webhook_id(webhook_id), "body": UpdateWebhookRequest.from_dict(members)}

@@ -270,6 +270,26 @@ def test_cancellation_inside_a_run_does_not_look_complete(place: str) -> None:
             )
 
 
+def test_run_whose_tasks_are_cancelled_before_their_first_step_ends() -> None:
+    async def main() -> None:
+        async def consume(client: AsyncTrackingClient) -> list[Outcome]:
+            return [outcome async for outcome in client.start_many(packages(3))]
+
+        transport = httpx.MockTransport(lambda _: httpx.Response(204))
+        async with AsyncTrackingClient("TEST_key", transport=transport) as client:
+            consumer = asyncio.create_task(consume(client))
+            before = asyncio.all_tasks()
+            await asyncio.sleep(0)  # the consumer begins the run
+            started = asyncio.all_tasks() - before
+            assert started
+            for task in started:
+                task.cancel()
+            with takes(0), pytest.raises(asyncio.CancelledError):
+                await asyncio.wait_for(consumer, 60)
+
+    asyncio.run(main())
+
+
 # --- garbage, sources, forks ----------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""The fake server's responses and updates are those of the spec. `/jwks` is not part of it yet."""
+"""The fake server's responses and updates are those of the spec."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shipengine_tracking.testing import RateLimit, Request, Response, Subscription, error
-from shipengine_tracking.testing.protocol import check
+from shipengine_tracking.testing.protocol import check, read_package
 
 KEY = "TEST_of_the_fake_server"
 START = "/v1/tracking/start"
@@ -17,7 +17,8 @@ START = "/v1/tracking/start"
 
 def checked(query: str = "", method: str = "POST", path: str = START, key: str = KEY) -> Response | Subscription:
     request = Request(method, f"{path}?{query}", {"API-Key": key})
-    return check(request, KEY, {"se-28529731": "dhl_express"}, {"RateLimit-Remaining": "7"})
+    headers = {"RateLimit-Remaining": "7"}
+    return check(request, KEY, headers) or read_package(request, {"se-28529731": "dhl_express"}, headers)
 
 
 def opened(response: Response | Subscription) -> tuple[str, dict[str, str], dict[str, Any]]:

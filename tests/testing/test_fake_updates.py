@@ -203,7 +203,7 @@ def test_jwks_has_an_rsa_key_and_an_elliptic_curve_key(fake: FakeShipEngine) -> 
 
 
 def test_jwks_needs_no_key_but_get(fake: FakeShipEngine) -> None:
-    assert httpx.post(f"{fake.url}/jwks").status_code == 401
+    assert httpx.post(f"{fake.url}/jwks").status_code == 405
     first, second = (httpx.get(f"{fake.url}/jwks").headers for _ in range(2))
     assert first["x-shipengine-requestid"] == first["request-id"] != second["request-id"]
 

@@ -79,7 +79,7 @@ class BaseHTTPClient(Generic[C]):
             if call.waiter.alarm is not None:
                 call.waiter.alarm.put_nowait(None)
 
-    def _begin(self, operation: Operation, params: Mapping[str, str], run: Run | None) -> Call:
+    def _begin(self, operation: Operation, params: Mapping[str, Any], run: Run | None) -> Call:
         check = self.check_open if run is None else partial(self._check_run, run)
         call = Call(operation, params, self.config, self._limiter, check, in_run=run is not None)
         self._calls.add(call)
@@ -105,7 +105,7 @@ class HTTPClient(BaseHTTPClient[Connection]):
         super().__init__(config, Connection, SimpleQueue)
         _clients.add(self)
 
-    def call(self, operation: Operation, params: Mapping[str, str], run: Run | None = None) -> Any:
+    def call(self, operation: Operation, params: Mapping[str, Any], run: Run | None = None) -> Any:
         """Make a call; return the model of its response."""
         call, result = self._begin(operation, params, run), None
         flow = call.flow()
@@ -162,7 +162,7 @@ class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
         if self._loop is not running:
             raise ClientStateError("this client belongs to another event loop: make one client in each loop")
 
-    async def call(self, operation: Operation, params: Mapping[str, str], run: Run | None = None) -> Any:
+    async def call(self, operation: Operation, params: Mapping[str, Any], run: Run | None = None) -> Any:
         """Make a call; return the model of its response."""
         self.check_loop()
         call, result = self._begin(operation, params, run), None

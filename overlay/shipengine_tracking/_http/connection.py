@@ -187,7 +187,7 @@ class Connection(httpx.Client):
         defaults = {"headers": self.headers, "timeout": self.timeout.as_dict()}
         self._build = partial(_build_request, config.base_url, defaults)
 
-    def perform(self, operation: Operation, params: Mapping[str, str]) -> Any:
+    def perform(self, operation: Operation, params: Mapping[str, Any]) -> Any:
         """Make one attempt; return the generated `Response`, or one of our exceptions."""
         deadline = time.monotonic() + self._config.deadline
         exchange = self.exchange = Exchange(self._config, operation.load, deadline)
@@ -228,7 +228,7 @@ class AsyncConnection(httpx.AsyncClient):
         defaults = {"headers": self.headers, "timeout": self.timeout.as_dict()}
         self._build = partial(_build_request, config.base_url, defaults)
 
-    async def perform(self, operation: Operation, params: Mapping[str, str]) -> Any:
+    async def perform(self, operation: Operation, params: Mapping[str, Any]) -> Any:
         """Make one attempt; return the generated `Response`, or one of our exceptions."""
         exchange = self.exchange = Exchange(self._config, operation.load)
         timer = asyncio.timeout(self._config.deadline)

@@ -40,7 +40,7 @@ clock = time.monotonic
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
 FIRST_BACKOFF, MAX_BACKOFF = 0.5, 8.0  # seconds
 # What the log shows whole. Tracking numbers can be personal data, so all other parameters are masked.
-UNMASKED_PARAMS = frozenset({"carrier_code", "carrier_id"})
+UNMASKED_PARAMS = frozenset({"carrier_code", "carrier_id", "webhook_id"})
 
 
 @frozen
@@ -67,6 +67,7 @@ class Operation:
     module: ModuleType
     load: Callable[[bytes], Any] | None = None  # returns the model of a success, or raises ValueError
     is_removal: bool = False  # then a 404 after a lost response means that the lost request was processed
+    is_repeatable: bool = True  # otherwise only a request that was certainly not processed is sent again
 
 
 @define(eq=False)
@@ -74,7 +75,7 @@ class Call:
     """One call over all its attempts."""
 
     operation: Operation
-    params: Mapping[str, str]
+    params: Mapping[str, Any]  # the arguments of the generated function
     config: ClientConfig
     limiter: RateLimiter
     check: Callable[[], None]  # raises if the client is closed or the run has ended
@@ -194,7 +195,7 @@ class Call:
 
     def _pause(self, error: ShipEngineError) -> float | None:
         """Return the seconds until the next attempt, or None if this was the last."""
-        if not is_retryable(error):
+        if not is_retryable(error) or not (self.operation.is_repeatable or was_not_processed(error)):
             return None
         retry_after = getattr(error, "retry_after", None) or 0.0
         if self.in_run and isinstance(error, RateLimitError):
@@ -216,11 +217,12 @@ class Call:
         line = " ".join(one_line(str(word), 80) for word in words if word)
         if request_id := getattr(result, "request_id", None):
             line += f" [request id {one_line(request_id, 80)}]"
-        number = self.params.get("tracking_number", "")
+        number = str(self.params.get("tracking_number", ""))
         return line.replace(number, mask(number)) if len(number) > 4 else line
 
     def __str__(self) -> str:
-        shown = (f"{name}={v if name in UNMASKED_PARAMS else mask(v)!r}" for name, v in self.params.items())
+        texts = {name: value for name, value in self.params.items() if isinstance(value, str)}  # not a request body
+        shown = (f"{name}={v if name in UNMASKED_PARAMS else mask(v)!r}" for name, v in texts.items())
         return " ".join([self.operation.module.__name__.rpartition(".")[2], *shown])
 
 
@@ -235,8 +237,14 @@ def may_have_been_processed(error: ShipEngineError) -> bool:
     """Return whether the server may have processed the request although no response of it arrived."""
     if isinstance(error, APIError):
         return error.status_code in (502, 504)
-    not_sent = (httpx.ConnectError, httpx.ConnectTimeout)
-    return isinstance(error, APIConnectionError) and not isinstance(error.__cause__, not_sent)
+    return isinstance(error, APIConnectionError) and not was_not_processed(error)
+
+
+def was_not_processed(error: ShipEngineError) -> bool:
+    """Return whether the server certainly did not process the request."""
+    if isinstance(error, APIError):
+        return error.status_code == 429 or (error.status_code == 503 and error.retry_after is not None)
+    return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
 
 
 def backoff(retry: int) -> float:

@@ -18,10 +18,18 @@ from attrs import define, field, frozen
 # ShipEngine treats USPS and stamps_com as one carrier. These carriers need no connected account.
 OPEN_CARRIERS = frozenset({"usps", "stamps_com", "ups", "fedex"})
 
-METHODS = {"/v1/tracking/start": "POST", "/v1/tracking/stop": "POST", "/v1/tracking": "GET"}
+WEBHOOKS = "/v1/environment/webhooks"
+METHODS = {
+    "/v1/tracking/start": "POST",
+    "/v1/tracking/stop": "POST",
+    "/v1/tracking": "GET",
+    WEBHOOKS: "GET, POST",
+    WEBHOOKS + "/": "PUT, DELETE",  # with an ID
+    "/jwks": "GET",
+}
 
 # Not imported from the client: the fake checks what the client sends.
-_CARRIER_ID = re.compile(r"se(-[a-z0-9]+)+")
+SHIPENGINE_ID = re.compile(r"(?=.{1,25}\Z)se(-[a-z0-9]+)+")
 
 Then = Literal["keep", "close", "reset", "hang"]
 _Headers = Mapping[str, str] | None
@@ -106,19 +114,24 @@ def request_ids() -> dict[str, str]:
     return dict.fromkeys(("x-shipengine-requestid", "request-id"), str(uuid.uuid4()))
 
 
-def check(
-    request: Request, api_key: str, connected: Mapping[str, str], headers: Mapping[str, str]
-) -> Response | Subscription:
-    """Return the error response to a request, with these headers, or the package that the request is about."""
+def check(request: Request, api_key: str, headers: Mapping[str, str]) -> Response | None:
+    """Return the error response to a request that is not for any operation of the API, or not allowed."""
     reject = partial(error, headers=headers)
-    if request.headers.get("api-key") != api_key:
+    path = WEBHOOKS + "/" if request.path.startswith(WEBHOOKS + "/") else request.path
+    if path != "/jwks" and request.headers.get("api-key") != api_key:
         return reject(401, "unauthorized", "The API key is missing or not valid.", error_type="security")
-    method = METHODS.get(request.path)
-    if method is None:
+    methods = METHODS.get(path)
+    if methods is None:
         return reject(404, "not_found", "There is nothing here.", error_type="validation")
-    if request.method != method:
-        allow = {**headers, "Allow": method}
-        return error(405, "unspecified", f"Use {method}.", error_type="validation", headers=allow)
+    if request.method not in methods.split(", "):
+        allow = {**headers, "Allow": methods}
+        return error(405, "unspecified", f"Use {methods}.", error_type="validation", headers=allow)
+    return None
+
+
+def read_package(request: Request, connected: Mapping[str, str], headers: Mapping[str, str]) -> Response | Subscription:
+    """Return the package that a request is about, or the error response."""
+    reject = partial(error, headers=headers)
     query = dict(request.query)
     number, code, identifier = (query.get(name) for name in Subscription._fields)
     if not number:
@@ -128,7 +141,7 @@ def check(
         return reject(400, "carrier_not_connected", f"{code} is not connected to this account.", carrier_code=code)
     if code == "" or (code is None and identifier is None):
         return reject(400, "field_value_required", "A carrier is required.", error_type="validation")
-    if identifier is not None and (len(identifier) > 25 or not _CARRIER_ID.fullmatch(identifier)):
+    if identifier is not None and not SHIPENGINE_ID.fullmatch(identifier):
         message = f"{identifier} is not a valid carrier ID."
         return reject(400, "invalid_identifier", message, field_name="carrier_id", field_value=identifier)
     if identifier is not None and identifier not in connected:

@@ -17,8 +17,9 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from typing import Any, Self
 
-from .protocol import RateLimit, Request, Response, Subscription, check, error, request_ids
+from .protocol import WEBHOOKS, RateLimit, Request, Response, Subscription, check, error, read_package, request_ids
 from .updates import MAX_TRIES, RETRY_PAUSE, Delivery, History, Signer, Update, post, shuffled
+from .webhooks import Registry
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ class FakeShipEngine:
         api_key: The only valid key.
         port: The port to listen on; 0 takes any free one.
         rate_limit: The account's rate limit; None for no limit.
-        webhook_url: Where to send the updates of subscribed packages, see `journey`; None sends none.
+        webhook_url: Where to send the updates of subscribed packages, see `journey`. They also go to the webhook that
+            is registered for the event `track`, with its headers.
         webhook_pause: Seconds between two tries to deliver an update. There are at most three.
         journey: The status codes that are sent for each subscribed package, in order, until it is stopped.
         journey_pause: Seconds between two updates of a journey. Their events are six hours apart in any case.
@@ -48,6 +50,7 @@ class FakeShipEngine:
         api_key: Its key, for `api_key=`.
         requests: All requests so far.
         subscriptions: One for each accepted `start`, repeats included. `stop` removes all of its tracking number.
+        webhooks: The registered webhooks, as JSON objects.
         connections: How many connections have been opened so far.
         deliveries: All updates that have been sent so far.
     """
@@ -73,6 +76,8 @@ class FakeShipEngine:
         self.requests: list[Request] = []
         self.subscriptions: list[Subscription] = []
         self.connections = 0
+        self._registry = Registry()
+        self.webhooks = self._registry.webhooks
         self._enqueued: deque[Response] = deque()
         self._lock = threading.Lock()
         self._history = History()
@@ -102,14 +107,16 @@ class FakeShipEngine:
     def deliver(
         self, tracking_number: str, status_code: str = "IT", *, to: str | None = None, **data: object
     ) -> Delivery:
-        """Send such an update to a URL, or to `webhook_url`; return it after the first try.
+        """Send such an update to a URL, or to `webhook_url` and the registered webhook; return it after the first try.
 
         An update that the receiver does not accept is sent again in the background.
         """
-        url = to or self.webhook_url
-        if url is None:
-            raise ValueError("there is no URL to deliver to: pass to=… or set webhook_url")
-        return self._deliver(url, self._add_event(tracking_number, status_code, data))
+        receivers = [(to, dict[str, str]())] if to else self._receivers()
+        if not receivers:
+            raise ValueError("there is no URL to deliver to: pass to=…, set webhook_url, or register a webhook")
+        body = self._add_event(tracking_number, status_code, data)
+        deliveries = [self._deliver(url, body, headers) for url, headers in receivers]
+        return deliveries[0]
 
     def sign(self, body: bytes, timestamp: str | None = None) -> dict[str, str]:
         """Return the three headers of a delivery, signed with the current key and now unless a timestamp is given."""
@@ -124,27 +131,36 @@ class FakeShipEngine:
     def _headers(self, body: bytes) -> dict[str, str]:
         return {"Content-Type": "application/json", **self.sign(body)}
 
+    def _receivers(self) -> list[tuple[str, dict[str, str]]]:
+        """Return the URLs that updates go to, each with its custom headers."""
+        webhook = self._registry.find("track")
+        registered = [(webhook["url"], {one["key"]: one["value"] for one in webhook["headers"]})] if webhook else []
+        return [*([(self.webhook_url, {})] if self.webhook_url else []), *registered]
+
     def _add_event(self, number: str, status_code: str, data: dict[str, Any]) -> bytes:
         with self._lock:
             return self._history.add(number, status_code, self.url, data)
 
-    def _deliver(self, url: str, body: bytes) -> Delivery:
+    def _deliver(self, url: str, body: bytes, custom: dict[str, str]) -> Delivery:
         delivery = Delivery(url, body)
         self.deliveries.append(delivery)
-        if not post(delivery, self._headers(body)):
-            self._server.start_thread(self._retry, delivery)
+        if not post(delivery, {**custom, **self._headers(body)}):
+            self._server.start_thread(self._retry, delivery, custom)
         return delivery
 
-    def _retry(self, delivery: Delivery) -> None:
+    def _retry(self, delivery: Delivery, custom: dict[str, str]) -> None:
         for _ in range(MAX_TRIES - 1):
-            if self._server.closed.wait(self.webhook_pause) or post(delivery, self._headers(delivery.body)):
+            if self._server.closed.wait(self.webhook_pause) or post(
+                delivery, {**custom, **self._headers(delivery.body)}
+            ):
                 return
 
-    def _travel(self, number: str, url: str) -> None:
+    def _travel(self, number: str, receivers: list[tuple[str, dict[str, str]]]) -> None:
         copies = 2 if self.repeat else 1
         bodies = (body for code in self.journey for body in [self._add_event(number, code, {})] * copies)
         for body in shuffled(list(bodies)) if self.shuffle else bodies:
-            self._deliver(url, body)
+            for url, headers in receivers:
+                self._deliver(url, body, headers)
             if self._server.closed.wait(self.journey_pause) or not self._is_subscribed(number):
                 return
 
@@ -158,11 +174,15 @@ class FakeShipEngine:
             if self._enqueued:
                 return self._enqueued.popleft()
             if (request.method, request.path) == ("GET", "/jwks"):
-                return self._jwks()
+                return self._jwks()  # it is not limited
             is_allowed, headers = self.rate_limit.count(time.monotonic()) if self.rate_limit else (True, {})
             if not is_allowed:
                 return error(429, "rate_limit_exceeded", "Too many calls.", error_type="system", headers=headers)
-            package = check(request, self.api_key, self.connected, headers)
+            if rejection := check(request, self.api_key, headers):
+                return rejection
+            if request.path.startswith(WEBHOOKS):
+                return self._registry.respond(request, headers)
+            package = read_package(request, self.connected, headers)
             if isinstance(package, Response):
                 return package
             operations = {"/v1/tracking/start": self._start, "/v1/tracking/stop": self._stop}
@@ -181,8 +201,8 @@ class FakeShipEngine:
         number, code, carrier_id = package
         self.subscriptions.append(package)
         self._history.begin(number, code or self.connected.get(carrier_id or ""))
-        if self.webhook_url is not None:
-            self._server.start_thread(self._travel, number, self.webhook_url)
+        if receivers := self._receivers():
+            self._server.start_thread(self._travel, number, receivers)
         return Response.of(204, headers=headers)
 
     def _stop(self, package: Subscription, headers: dict[str, str]) -> Response | None:
