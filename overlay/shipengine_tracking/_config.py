@@ -49,7 +49,7 @@ def check_base_url(value: Any) -> str:
     if url.scheme not in ("https", "http") or not host or "%" in host or not is_port:
         raise InvalidArgumentError(f"{name} is not a complete URL: {remedy}")
     if url.scheme == "http" and not _is_loopback(host):
-        raise InvalidArgumentError(f"{name} must start with https, because it receives the API key: {remedy}")
+        raise InvalidArgumentError(f"{name} must start with https (http is allowed on loopback only): {remedy}")
     if url.userinfo or "?" in str(value) or "#" in str(value):
         raise InvalidArgumentError(f"{name} must not have a user, a query or a fragment: {remedy}")
     if url.path.rstrip("/").endswith("/v1"):

@@ -215,4 +215,5 @@ def _read_float(digits: str) -> float | str:
     return number if isfinite(number := float(digits)) else digits
 
 
-_DECODER = json.JSONDecoder(parse_int=read_integer, parse_float=_read_float, parse_constant=_reject)
+# Not strict: carriers' texts may have control characters.
+_DECODER = json.JSONDecoder(strict=False, parse_int=read_integer, parse_float=_read_float, parse_constant=_reject)

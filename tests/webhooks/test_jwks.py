@@ -482,3 +482,30 @@ def test_forked_processes_fetch_new_keys_themselves(fake: FakeShipEngine, receiv
     fake.rotate_key()
     assert [exit_code(fork(receiver.is_accepted)) for _ in range(2)] == [0, 0]
     assert fetches(fake) == 3
+
+
+def test_capital_letters_in_the_address_do_not_turn_off_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    requested: list[dict[str, Any]] = []
+
+    def stream(_method: str, url: str, **options: Any) -> Any:
+        requested.append({"url": url, **options})
+        raise httpx.ConnectError("not in a test")
+
+    monkeypatch.setattr(httpx, "stream", stream)
+    monkeypatch.setenv("SHIPENGINE_BASE_URL", "HTTPS://API.ShipEngine.com/")
+    with FakeShipEngine() as fake, pytest.raises(KeysUnavailableError):
+        Verifier().verify(*fake.update("1Z"))
+    (options,) = requested
+    assert (options["url"], options["verify"], options["trust_env"]) == ("https://api.shipengine.com/jwks", True, True)
+
+
+def test_key_set_without_usable_keys_does_not_replace_the_known_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeShipEngine() as fake:
+        verifier = Verifier(base_url=fake.url)
+        assert verifier.verify(*fake.update("1Z"))
+        now = time.time() + 2 * 86_400
+        monkeypatch.setattr("time.time", lambda: now)
+        fake.enqueue(Response.of(200, {"keys": []}))
+        assert verifier.verify(*fake.update("1Z"))
+        wait_until(lambda: len(fake.requests) == 2)
+        assert verifier.verify(*fake.update("1Z"))

@@ -10,6 +10,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from textwrap import dedent
 from types import ModuleType
@@ -250,14 +251,24 @@ def test_receiver_responds_503_while_the_keys_cannot_be_fetched(post: Post, fake
     assert post(headers, body) == 503
 
 
+OLDEST = datetime.min.replace(tzinfo=UTC)
+
+
 def newest(updates: list[Update]) -> TrackingEvent | None:
     """Store updates as README says: a later or equal `last_moved` replaces the stored one."""
     stored: TrackingEvent | None = None
     for update in updates:
         event = parse(update.body)
-        if stored is None or (event.last_moved and stored.last_moved and event.last_moved >= stored.last_moved):
+        if stored is None or (event.last_moved or OLDEST) >= (stored.last_moved or OLDEST):
             stored = event
     return stored
+
+
+def test_update_without_a_time_never_replaces_one_with_a_time(fake: FakeShipEngine) -> None:
+    without, dated = fake.update("1Z", "NY", events=[]), fake.update("1Z", "IT")
+    for updates in ([without, dated], [dated, without]):
+        assert newest(updates) == parse(dated.body)
+    assert newest([without]) == parse(without.body)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -26,6 +26,7 @@ def main() -> None:
     parser = _parser()
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # the fake logs its deliveries itself
     signals: list[int] = []  # setting an Event in a signal handler can deadlock
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _frame: signals.append(number))

@@ -121,10 +121,14 @@ class FakeShipEngine:
     def sign(self, body: bytes, timestamp: str | None = None) -> dict[str, str]:
         """Return the three headers of a delivery, signed with the current key and now unless a timestamp is given."""
         with self._lock:
-            return self._signer.sign(body, timestamp or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+            now = datetime.fromtimestamp(time.time(), UTC)  # tests replace time.time
+            return self._signer.sign(body, timestamp or now.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
     def rotate_key(self, keep: bool = True) -> None:
-        """Sign with a new key from now on; `keep` the old one in `/jwks`."""
+        """Sign with a new key from now on; `keep` the old one in `/jwks`.
+
+        A verifier fetches the new key one minute after its last fetch, or later.
+        """
         with self._lock:
             self._signer.rotate(keep=keep)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import time
 import uuid
 from base64 import b64encode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
@@ -83,7 +84,7 @@ class History:
 
 
 def _next_moment(events: list[dict[str, Any]]) -> datetime:
-    now = datetime.now(UTC)
+    now = datetime.fromtimestamp(time.time(), UTC)
     if not events:
         return now - timedelta(days=2)
     last = datetime.fromisoformat(events[0]["occurred_at"])

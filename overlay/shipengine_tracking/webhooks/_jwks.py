@@ -54,12 +54,13 @@ class KeyStore:
     def __init__(self, jwks: dict[str, Any] | None, base_url: str | None):
         self._base_url = None if base_url is None else check_base_url(base_url)
         self._is_given = jwks is not None
-        self._url, self._keys, self._fetched_at = "", read_jwks(jwks) if self._is_given else Keys(), -inf
+        self._source = self._url = ""
+        self._keys, self._fetched_at = read_jwks(jwks) if self._is_given else Keys(), -inf
         self.reset()
         _stores.add(self)
 
     def reset(self) -> None:
-        """Forget the last fetch. In a forked process it never ends, and its thread may have held the lock."""
+        """Forget the last fetch. In a forked process it never ends, and another thread may have held the lock."""
         self._lock, self._tried_at = threading.Lock(), -inf
         self._fetch: Future[Exception | None] | None = None  # the result is what went wrong
 
@@ -68,11 +69,11 @@ class KeyStore:
         if self._is_given:
             return None
         # Looked up at each use: tests set the variable after they have imported a module-level verifier.
-        url = self._base_url or os.environ.get("SHIPENGINE_BASE_URL") or DEFAULT_BASE_URL
+        source = self._base_url or os.environ.get("SHIPENGINE_BASE_URL") or DEFAULT_BASE_URL
         with self._lock:
-            if url != self._url:
-                check_base_url(self._base_url)
-                self._url, self._keys, self._fetched_at = url, {}, -inf
+            if source != self._source:
+                self._url = check_base_url(self._base_url)
+                self._source, self._keys, self._fetched_at = source, {}, -inf
                 self._fetch, self._tried_at = None, -inf
             is_known = key_id in self._keys
             is_fresh = is_known and _is_within(MAX_AGE, self._fetched_at)
@@ -91,7 +92,8 @@ class KeyStore:
 
     def _run(self, url: str, fetch: Future[Exception | None]) -> None:
         try:
-            keys = read_jwks(_download(f"{url.rstrip('/')}/jwks"))
+            if not (keys := read_jwks(_download(f"{url}/jwks"))):
+                raise ValueError("the key set has no RSA key that can be used")
         except Exception as error:
             fetch.set_result(error)
         else:
@@ -112,7 +114,7 @@ class KeyStore:
     def _failure(self) -> Exception | None:
         if (fetch := self._fetch) is None:
             return None
-        return fetch.result() if fetch.done() else TimeoutError(f"it takes longer than {MAX_FETCH:g} seconds")
+        return fetch.result() if fetch.done() else TimeoutError(f"the fetch takes longer than {MAX_FETCH:g} seconds")
 
 
 def _is_within(seconds: float, moment: float) -> bool:
@@ -121,11 +123,13 @@ def _is_within(seconds: float, moment: float) -> bool:
 
 def _download(url: str) -> object:
     body, deadline = b"", time.monotonic() + MAX_FETCH
-    is_https = url.startswith("https:")  # on loopback, loading certificates takes 15 ms, and a proxy cannot help
+    is_secure = not url.startswith("http:")  # on loopback, loading certificates takes 15 ms, and a proxy cannot help
     headers = {"Accept-Encoding": "identity"}
-    with httpx.stream("GET", url, headers=headers, timeout=MAX_FETCH, trust_env=is_https, verify=is_https) as response:
+    with httpx.stream(
+        "GET", url, headers=headers, timeout=MAX_FETCH, trust_env=is_secure, verify=is_secure
+    ) as response:
         response.raise_for_status()
-        for chunk in response.iter_raw():
+        for chunk in response.iter_bytes():
             body += chunk
             if len(body) > MAX_BYTES or time.monotonic() > deadline:
                 raise ValueError(f"the response is too long or too slow: {len(body)} bytes so far")

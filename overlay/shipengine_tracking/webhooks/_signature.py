@@ -29,6 +29,7 @@ KEY_ID, SIGNATURE, TIMESTAMP = HEADERS = (
 ALGORITHM = PKCS1v15(), SHA256()
 
 _EPOCH_SECONDS = re.compile(r"[0-9]{10}(\.[0-9]{1,9})?")  # from 2001 to 2286
+_EPOCH_MILLISECONDS = re.compile(r"[0-9]{13}")
 
 
 class _HasItems(Protocol):
@@ -63,7 +64,7 @@ def read_signature(headers: Headers, body: object, tolerance: float) -> Signed:
     return signed
 
 
-def check_signature(signed: Signed, keys: Iterable[RSAPublicKey]) -> None:
+def check_signature(signed: Signed, keys: list[RSAPublicKey]) -> None:
     """Raise InvalidSignatureError unless one of the keys signed the delivery."""
     signature = b""
     with suppress(ValueError):
@@ -71,11 +72,16 @@ def check_signature(signed: Signed, keys: Iterable[RSAPublicKey]) -> None:
     # b64decode skips invalid characters, and several texts decode to the same bytes. Only the canonical one is valid.
     if b64encode(signature).decode() != signed.signature:
         raise InvalidSignatureError("the signature is not base64")
+    key_id = one_line(signed.key_id, 80)
+    if not keys:
+        raise InvalidSignatureError(
+            f"ShipEngine's key set, which is fetched at most once a minute, has no key {key_id!r}"
+        )
     for key in keys:
         with suppress(InvalidSignature):
             key.verify(signature, signed.timestamp.encode() + b"." + signed.body, *ALGORITHM)
             return
-    raise InvalidSignatureError(f"the signature does not match a key {one_line(signed.key_id, 80)!r} of ShipEngine")
+    raise InvalidSignatureError(f"the signature does not match ShipEngine's key {key_id!r}")
 
 
 def raw_bytes(body: Any) -> bytes:
@@ -109,6 +115,8 @@ def _read_timestamp(text: str) -> float | None:
     """Return a timestamp in seconds since the epoch. Without an offset, it is in UTC."""
     if _EPOCH_SECONDS.fullmatch(text):
         return float(text)
+    if _EPOCH_MILLISECONDS.fullmatch(text):
+        return float(text) / 1000
     if not text.isascii():  # `fromisoformat` accepts any character instead of the T
         return None
     try:
