@@ -1,4 +1,4 @@
-"""Which part of the code may import which: spec -> generated -> overlay -> users (DESIGN of the repository)."""
+"""Which part of the code may import which: spec -> generated -> overlay -> users."""
 
 from __future__ import annotations
 
