@@ -199,8 +199,8 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
 
         The packages are read in the caller's thread when they are needed, at most a few times `concurrency` ahead.
         If a call fails, the error is in the outcome. Waiting for the account's rate limit counts neither as a retry
-        nor towards `max_wait`. Leaving the loop or closing the client ends the run at once. A package without an
-        outcome may or may not be tracked; it can be started again.
+        nor towards `max_wait`. Leaving the loop ends the run at once; closing the client ends it when the calls in
+        flight have ended. A package without an outcome may or may not be tracked; it can be started again.
 
         Args:
             packages: Any iterable of `Package`. Duplicates are sent twice.

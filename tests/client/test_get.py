@@ -134,6 +134,13 @@ def test_body_of_an_unexpected_success_does_not_show_the_key(caller: Caller) -> 
     assert not found(error, KEY)
 
 
+def test_success_that_echoes_the_key_does_not_show_it(caller: Caller) -> None:
+    with FakeShipEngine(api_key=KEY) as fake:
+        information = get(fake, caller, {"status_description": f"for {KEY}", "of_tomorrow": KEY})
+    assert KEY not in repr(information)
+    assert information.status_description == "for [API key]"
+
+
 def test_success_that_breaks_off_is_a_connection_error(fake: FakeShipEngine, caller: Caller) -> None:
     error = get(fake, caller, Response(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"tracking', "close"))
     assert type(error) is APIConnectionError

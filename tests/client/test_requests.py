@@ -7,13 +7,21 @@ import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import trustme
 
 from leaks import found
-from shipengine_tracking import APIConnectionError, APIError, APITimeoutError, ShipEngineError, __version__
+from shipengine_tracking import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    InvalidArgumentError,
+    ShipEngineError,
+    __version__,
+)
 from shipengine_tracking.testing import FakeShipEngine, Response
 from support import KEY, PACKAGE, Caller
 
@@ -90,6 +98,21 @@ def test_no_proxy_of_the_environment_is_obeyed(
 def test_impossible_proxy_is_our_exception(caller: Caller, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     assert isinstance(caller.call(api_key=KEY, base_url="https://host.invalid"), ShipEngineError)
+
+
+def test_proxy_that_becomes_invalid_later_is_our_exception(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, calls = caller.client_class, [PACKAGE, PACKAGE]
+
+    def make_and_change_the_environment(**settings: Any) -> Any:
+        client = make(**settings)
+        monkeypatch.setenv("HTTPS_PROXY", "nonsense://nowhere")
+        return client
+
+    name = "TrackingClient" if caller.kind == "sync" else "AsyncTrackingClient"
+    monkeypatch.setattr(f"support.{name}", make_and_change_the_environment)
+    failures = caller.call_all(*calls, api_key=KEY, base_url="https://127.0.0.1:9")
+    assert [type(failure) for failure in failures] == [APIConnectionError, InvalidArgumentError]
+    assert not [place for failure in failures for place in found(failure, KEY)]
 
 
 @pytest.mark.parametrize("status", [204, 400])

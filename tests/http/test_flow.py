@@ -384,7 +384,7 @@ def test_interrupted_call_leaves_the_limiter(driver: Driver, end: BaseException,
         running.send(result)
     with pytest.raises(type(end)):
         running.throw(end)
-    assert (driver.limiter.in_flight, len(driver.limiter.queue)) == (0, 0)
+    assert (len(driver.limiter.in_flight), len(driver.limiter.queue)) == (0, 0)
     assert driver.run(SUCCESS) is None
 
 

@@ -54,7 +54,7 @@ def can_send(limiter: RateLimiter, now: float) -> bool:
     is_sent = limiter.acquire(waiter, now) is None
     if is_sent:
         waiter.sent_at = None
-        limiter.in_flight -= 1
+        limiter.in_flight.remove(waiter)
         limiter.probe = None if limiter.probe is waiter else limiter.probe
     limiter.release(waiter, now)
     return is_sent
@@ -346,9 +346,9 @@ def test_release_twice_counts_once() -> None:
     waiter = send(limiter, 0)
     limiter.release(waiter, 0, OK)
     limiter.release(waiter, 0, OK)
-    assert (limiter.in_flight, len(limiter.permits)) == (0, 1)
+    assert (len(limiter.in_flight), len(limiter.permits)) == (0, 1)
     limiter.release(Waiter(), 0, OK)
-    assert (limiter.in_flight, len(limiter.permits)) == (0, 1)
+    assert (len(limiter.in_flight), len(limiter.permits)) == (0, 1)
 
 
 def test_longer_block_wakes_only_the_calls_that_give_up_before_it_ends() -> None:
@@ -384,3 +384,36 @@ def test_limiter_forgets_all_moments_if_the_clock_is_set_back(result: object) ->
     replay(limiter, (0, 0, OK))
     assert not can_send(limiter, 59)  # the permit of this call
     assert can_send(limiter, 60)
+
+
+# --- interrupted calls
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_call_interrupted_while_it_is_let_through_leaves_no_trace(is_removed: bool) -> None:
+    limiter = new_limiter(max_in_flight=1)
+    first = send(limiter, 0)
+    (interrupted,) = queue(limiter, 0, 1)
+    limiter.release(first, 1, OK)
+    interrupted.sent_at = 1
+    limiter.in_flight.add(interrupted)
+    if is_removed:
+        limiter.queue.popleft()
+    limiter.release(interrupted, 1)
+    assert not limiter.queue
+    assert can_send(limiter, 1)
+
+
+def test_interrupted_release_is_repeated() -> None:
+    limiter = new_limiter(max_in_flight=1)
+    limiter.release(send(limiter, 0), 0, rejection(5))
+    probe = send(limiter, 5)
+    limiter.in_flight.discard(probe)
+    limiter.release(probe, 6, OK)
+    assert can_send(limiter, 6)
+
+
+def test_call_interrupted_before_it_is_queued_leaves_no_trace() -> None:
+    limiter = new_limiter(max_in_flight=1)
+    limiter.release(Waiter(is_queued=True), 0)
+    assert can_send(limiter, 0)

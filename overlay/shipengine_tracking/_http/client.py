@@ -36,10 +36,19 @@ class BaseHTTPClient(Generic[C]):
         self.config = config
         self.is_closed = False
         self._new_alarm = new_alarm
+        self._make_connection: Callable[[], C] | None = None
+        self._connection_class = connection_class
+        self.reset()
+        self._pool.add(self._new_connection())  # so that unusable settings are found now
+
+    def _new_connection(self) -> C:
+        # httpx reads the proxies of the environment for each connection.
         try:
-            self._new_connection = partial(connection_class, config, client_options(config))
-            self.reset()
+            if self._make_connection is None:
+                self._make_connection = partial(self._connection_class, self.config, client_options(self.config))
+            return self._make_connection()
         except (httpx.InvalidURL, ValueError, OSError, ImportError) as error:
+            self.config.auth.redact_exception(error)
             raise InvalidArgumentError(
                 f"the proxy or certificate settings in the environment cannot be used ({error}): check HTTPS_PROXY, "
                 "ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"

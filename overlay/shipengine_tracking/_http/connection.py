@@ -114,7 +114,7 @@ class Exchange:
             return head  # making a new response takes 15 µs
         if self.load is not None and head.status_code == 200:
             # The generated parser needs every declared member. `perform` replaces its model by this one.
-            self.model = self.load(body)
+            self.model = self.load(self.config.auth.redact(body))
             body = json.dumps(self.model, default=methodcaller("to_dict")).encode()
         return httpx.Response(head.status_code, headers=head.headers, content=body, request=head.request)
 

@@ -26,8 +26,12 @@ class ConnectionPool(Generic[C]):
         self._new_connection = new_connection
         self._has_shared_transport = has_shared_transport
         self._lock = threading.Lock()
-        self._idle = deque[tuple[float, C]]([(time.monotonic(), new_connection())])  # least recently used first
+        self._idle = deque[tuple[float, C]]()  # least recently used first
         self._is_closed = False
+
+    def add(self, connection: C) -> None:
+        """Add an unused connection."""
+        self._idle.append((time.monotonic(), connection))
 
     def acquire(self) -> C:
         """Return an idle connection or a new one."""

@@ -15,6 +15,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from math import inf
 from typing import Any, Literal
 
@@ -58,7 +59,7 @@ class RateLimiter:
     per_minute: int | None
     new_alarm: Callable[[], Any]
 
-    in_flight: int = 0
+    in_flight: set[Waiter] = field(factory=set[Waiter])
     queue: deque[Waiter] = field(factory=deque[Waiter])
     permits: deque[float] = field(factory=deque[float])  # when each used permit of `per_minute` comes back
     is_half_open: bool = False  # closed until `blocked_until`, then open for the probe only
@@ -79,15 +80,16 @@ class RateLimiter:
             delay = self._delay(now)
             is_first = not self.queue or self.queue[0] is waiter
             if delay is None and is_first:
+                # Ctrl-C can interrupt between any two lines: `release` undoes what was done until then.
+                waiter.sent_at = now
+                self.in_flight.add(waiter)
+                if self.is_half_open:
+                    self.probe = waiter
                 if waiter.is_queued:
                     self.queue.popleft()
                     waiter.is_queued = False
-                waiter.sent_at = now
-                self.in_flight += 1
-                if self.is_half_open:
-                    self.probe = waiter
                 if self.queue:
-                    self._wake_first()
+                    _ring(self.queue[0])
                 return None
             if not waiter.is_queued:
                 waiter.alarm, waiter.is_queued = waiter.alarm or self.new_alarm(), True
@@ -100,20 +102,16 @@ class RateLimiter:
         """Record the response or exception of a request, or that the call has given up. Calling it twice is fine."""
         with self._lock:
             if waiter.is_queued:
-                self.queue.remove(waiter)
-                waiter.is_queued = False
+                with suppress(ValueError):  # an interrupted `acquire` has not added or already removed it
+                    self.queue.remove(waiter)
             if waiter.sent_at is not None:
-                sent_at, waiter.sent_at = waiter.sent_at, None
-                self.in_flight -= 1
+                self.in_flight.discard(waiter)
                 if self.per_minute is not None:
                     self.permits.append(now + MINUTE)
-                self._update(waiter, sent_at, now, result)
+                self._update(waiter, waiter.sent_at, now, result)
             if self.queue:
-                self._wake_first()
-
-    def _wake_first(self) -> None:
-        if self.queue[0].alarm.empty():
-            self.queue[0].alarm.put_nowait(None)
+                _ring(self.queue[0])
+            waiter.is_queued, waiter.sent_at = False, None  # last: an interrupted `release` is repeated
 
     def _delay(self, now: float) -> Delay | None:
         newest_permit = self.permits[-1] if self.permits else -inf
@@ -121,7 +119,8 @@ class RateLimiter:
             # The clock was set back, which freezegun does when it stops.
             self.blocked_until = self.announced = self.window_end = -inf
             self.permits.clear()
-        if self.in_flight >= self.max_in_flight:
+        in_flight = len(self.in_flight)
+        if in_flight >= self.max_in_flight:
             return Delay(MAX_SLEEP, "max_connections")
         if self.is_half_open and now < self.blocked_until:
             return Delay(self.blocked_until - now, "rate limit", self.announced - now)
@@ -129,14 +128,14 @@ class RateLimiter:
             return Delay(MAX_SLEEP, "rate limit")
         # How many calls of other processes to expect: a few more than estimated, because `remaining` is old. One call
         # may always be sent, because a call left unused can cost a whole window.
-        others = (self.in_flight + 2) * (self.factor - 1) if self.in_flight else 0
-        if not self.is_half_open and now < self.window_end and self.remaining <= self.in_flight + others:
+        others = (in_flight + 2) * (self.factor - 1) if in_flight else 0
+        if not self.is_half_open and now < self.window_end and self.remaining <= in_flight + others:
             left = self.window_end - now
-            return Delay(left, "rate limit", 0.0 if self.in_flight else left)
+            return Delay(left, "rate limit", 0.0 if in_flight else left)
         if self.per_minute is not None:
             while self.permits and self.permits[0] <= now:
                 self.permits.popleft()
-            if self.in_flight + len(self.permits) >= self.per_minute:
+            if in_flight + len(self.permits) >= self.per_minute:
                 wait = self.permits[0] - now if self.permits else 0.0
                 return Delay(wait or MAX_SLEEP, "requests_per_minute", wait)
         return None
@@ -178,9 +177,14 @@ class RateLimiter:
         if announced > self.announced + ROUNDING:
             for waiter in self.queue:
                 if waiter.deadline < announced:
-                    waiter.alarm.put_nowait(None)
+                    _ring(waiter)
         self.is_half_open, self.blocked_until, self.announced = True, until, announced
         self.cause = cause or self.cause
+
+
+def _ring(waiter: Waiter) -> None:
+    if waiter.alarm.empty():  # otherwise the alarms would accumulate
+        waiter.alarm.put_nowait(None)
 
 
 def _read_window(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
