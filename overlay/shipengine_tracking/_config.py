@@ -52,8 +52,10 @@ def check_base_url(value: Any) -> str:
         raise InvalidArgumentError(f"{name} must start with https (http is allowed on loopback only): {remedy}")
     if url.userinfo or "?" in str(value) or "#" in str(value):
         raise InvalidArgumentError(f"{name} must not have a user, a query or a fragment: {remedy}")
-    if url.path.rstrip("/").endswith("/v1"):
-        raise InvalidArgumentError(f"{name} must not end in /v1: remove it, the client adds it to each call")
+    if str(value) != str(value).strip():
+        raise InvalidArgumentError(f"{name} has surrounding whitespace: remove it")
+    if "v1" in url.path.lower().split("/"):
+        raise InvalidArgumentError(f"{name} must not contain /v1: remove it, the client adds it to each call")
     return str(url).rstrip("/")
 
 
@@ -69,7 +71,9 @@ def _secret(name: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidArgumentError(f"{name} must be a non-empty string")
     if not (value.isascii() and value.isprintable()) or value != value.strip():
-        raise InvalidArgumentError(f"{name} has surrounding whitespace or unprintable characters: copy it again")
+        raise InvalidArgumentError(
+            f"{name} has characters that an HTTP header cannot carry, or surrounding whitespace: copy it again"
+        )
     if value[0] in "'\"" or value[-1] in "'\"":
         raise InvalidArgumentError(f"{name} is in quotes: remove them")
     return str.__str__(value)  # of a subclass, such as an enum member, the text
@@ -132,7 +136,7 @@ _REMEDIES = {
     "carrier_code": "pass ShipEngine's code of the carrier such as 'ups', or omit it if you pass carrier_id",
     "carrier_id": "pass the ID of a connected carrier such as 'se-28529731', or omit it if you pass carrier_code",
 }
-_SPREADSHEET_NUMBER = re.compile(r"[0-9]([.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
+_SPREADSHEET_NUMBER = re.compile(r"-?[0-9]{1,3}([.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
 _SHIPENGINE_ID = re.compile(r"(?=.{1,25}\Z)se(-[a-z0-9]+)+")
 
 
@@ -172,7 +176,9 @@ def check_webhook_id(value: object) -> str:
 
 def webhook_body(*, url: object, headers: Any, name: object) -> dict[str, Any]:
     """Return the members of a request body that describe a webhook, without those that are None."""
-    if url is not None and not (isinstance(url, str) and re.fullmatch(r"https?://[^\s/?#]\S*", url)):
+    if url is not None and not (
+        isinstance(url, str) and re.fullmatch(r"(?i:https?)://[^\s/?#]\S*", url) and url.isprintable()
+    ):
         raise InvalidArgumentError("url is not valid: pass the address of your receiver, such as https://example.com/…")
     if name is not None and not isinstance(name, str):
         raise InvalidArgumentError("name must be a string")

@@ -80,7 +80,8 @@ def test_invalid_key_is_rejected_without_showing_it(caller: Caller, key: Any, mo
         "https://host/?a=b", "https://host/#top", "https://host:port", "https://ho st", "https://h\n", b"https://host",
         7, "https://" + "a" * 70_000, "https://[::1", "https://\ud800", "https://h:0", "https://h:99999",
         "https://h:-1", "https://a..b", "https://.example", "https://" + "a" * 64, "https://xn--a",
-        "https://api.shipengine.com/v1", "https://api.shipengine.com/v1/",
+        "https://api.shipengine.com/v1", "https://api.shipengine.com/v1/", "https://api.shipengine.com/V1",
+        "https://api.shipengine.com/v1/tracking", "https://api.shipengine.com/ ",
     ],
 )  # fmt: skip
 def test_invalid_base_url_is_rejected(caller: Caller, url: Any) -> None:
@@ -198,7 +199,7 @@ def frames_of_the_package(error: BaseException) -> list[dict[str, Any]]:
     [
         *(("tracking_number", value) for value in ("", " \t\n\u3000", None, 9405511899, b"94055", "94\ud800")),
         *(("tracking_number", value) for value in ("1Z\n", " 1Z ", "\ufeff1Z", "1Z\u200b", "1\x00Z", "1\u00a0Z")),
-        *(("tracking_number", value) for value in ("1.23E+21", "1,23e+21", "9E+21")),
+        *(("tracking_number", value) for value in ("1.23E+21", "1,23e+21", "9E+21", "123.4E+18", "-1.2E+5")),
         *(("carrier_code", value) for value in ("", " ", 1, "ups\n", "94\ud800", "\ufeffups")),
         *(("carrier_id", value) for value in ("", 28529731, "28529731", "se-1\n", "SE-1", "se-", "xse-1", "ups")),
         ("carrier_id", "se-" + "1" * 23),

@@ -105,7 +105,17 @@ def test_unknown_webhook_is_not_found(operation: str, arguments: dict[str, Any],
         *(
             pytest.param("create_webhook", [url], {}, "url", id=f"url {at}")
             for at, url in enumerate(
-                (None, "", 7, "example.com", "ftp://example.com", "https://", "https://a b", "http:///x")
+                (
+                    None,
+                    "",
+                    7,
+                    "example.com",
+                    "ftp://example.com",
+                    "https://",
+                    "https://a b",
+                    "http:///x",
+                    "https://a\ud800",
+                )
             )
         ),
         pytest.param("create_webhook", [URL], {"event": ""}, "event", id="empty event"),
