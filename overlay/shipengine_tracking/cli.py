@@ -14,6 +14,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from array import array
 from bisect import bisect_left
 from collections import Counter
@@ -21,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, cast
@@ -47,7 +49,7 @@ from . import (
 )
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 REMEDIES: dict[type[BaseException], str] = {
     AuthenticationError: "Check SHIPENGINE_API_KEY.",
@@ -59,6 +61,7 @@ REMEDIES: dict[type[BaseException], str] = {
     RateLimitError: "Wait, then run the command again.",
     ServerError: "Try again later.",
     APIConnectionError: "Check the network, or try again later.",
+    OSError: "Check the path.",
 }
 # Names of columns, without capitals, spaces and underscores.
 COLUMNS = {
@@ -79,29 +82,23 @@ class UsageError(Exception):
 def main() -> int:
     """Run the command line; return the exit status. Every failure is one line."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         sys.stdout.flush()
         return int(status or 0)
-    except ShipEngineError as error:
-        _notice(_explain(error))
-        return 2 if isinstance(error, InvalidArgumentError) else 1
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python complains at exit
         return 1
-    except OSError as error:
-        _notice(f"Cannot open {error.filename}: {error.strerror}. Check the path.")
-        return 2
-    except UsageError as error:
-        _notice(str(error))
-        return 2
-    except (KeyboardInterrupt, typer.Abort):
-        return 130
+    except (ShipEngineError, UsageError, OSError) as error:
+        _notice(_explain(error))
+        return 1 if isinstance(error, ShipEngineError) and not isinstance(error, InvalidArgumentError) else 2
     except Exception as error:
-        if not hasattr(error, "format_message"):
+        message = getattr(error, "format_message", None)  # of typer: the usage is wrong
+        if message is None:
             raise
-        _notice(f"{error.format_message()} Try --help.")  # of typer: the usage is wrong
+        _notice(f"{message()} Try --help.")
         return 2
 
 
@@ -220,7 +217,7 @@ def listen(
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name it overrides
             """Print nothing."""
 
     try:
@@ -274,16 +271,17 @@ def start_many(
 
 def _run(client: TrackingClient, packages: Iterator[Package], concurrency: int, results: Results, total: int) -> int:
     """Send the packages whose row has no result yet; return the exit status, 0 if nothing ended the run early."""
-    with _progress(total) as progress:
-        task = progress.add_task("", total=total)
-        to_send = (package for package in packages if not results.write_known(package))
+    progress, task = _progress(total)
+    to_send = (package for package in packages if not results.write_known(package))
+    began = time.monotonic()
+    with progress, closing(client.start_many(to_send, concurrency=concurrency)) as outcomes:
         try:
-            with closing(client.start_many(to_send, concurrency=concurrency)) as outcomes:
-                for outcome in outcomes:
-                    results.write(outcome.package, outcome.error)
-                    progress.advance(task)
-                    if progress.disable and (results.sent % LINES_EVERY == 0 or results.sent == total):
-                        _notice(f"{results.sent} of {total} packages sent.")
+            for outcome in outcomes:
+                results.write(outcome.package, outcome.error)
+                rate = f"{results.sent / (time.monotonic() - began):.1f}/s"
+                progress.update(task, advance=1, description=rate)
+                if progress.disable and (results.sent % LINES_EVERY == 0 or results.sent == total):
+                    _notice(f"{results.sent} of {total} packages sent, {rate}.")
         except (AuthenticationError, AccountError, RateLimitError) as error:
             _notice(_explain(error))
             return 3
@@ -461,21 +459,16 @@ def _summarize(packages: Iterator[Package], file: IO[str]) -> Counter[str]:
     return counts
 
 
-def _progress(total: int) -> Progress:
+def _progress(total: int) -> tuple[Progress, TaskID]:
     """Return a progress bar on stderr, disabled if that is not a terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed or 0:.1f}/s")
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True, soft_wrap=True)
-    columns = (MofNCompleteColumn(), BarColumn(), Rate(), TimeRemainingColumn())
-    return Progress(
-        *columns, console=console, disable=not console.is_terminal, redirect_stdout=sys.stdout.isatty(), transient=True
-    )
+    columns = (MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    hidden = not console.is_terminal
+    progress = Progress(*columns, console=console, disable=hidden, redirect_stdout=sys.stdout.isatty(), transient=True)
+    return progress, progress.add_task("", total=total)
 
 
 def _call(operation: str, number: str, carrier: str | None, carrier_id: str | None) -> Any:
