@@ -1,5 +1,7 @@
 PYTHON ?= python3
-BIN := .venv/bin
+VENV := .venv
+BIN := $(VENV)/bin
+N := 20
 REDOCLY_VERSION := 2.77.0
 REDOCLY := build/redocly-$(REDOCLY_VERSION)/node_modules/.bin/redocly
 REDOCLY_LINT := lint spec/openapi.yaml --extends=recommended-strict --format=stylish
@@ -14,7 +16,7 @@ MUTATED := tests spec scripts README.md pyproject.toml
 WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow fuzz soak bench mutate coverage check lint types imports generate generate-check spec-check spec-lint spec-diff docs lock release-check clean
+.PHONY: help demo test test-pythons test-repeat test-slow fuzz soak bench mutate coverage check lint types imports generate generate-check spec-check spec-lint spec-diff docs lock release-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +24,20 @@ help: ## list the targets
 demo: .venv/installed ## start tracking a package at the fake server, or at the real service (see README)
 	@$(BIN)/python scripts/demo.py
 
-test: .venv/developed ## run the tests
+test: $(VENV)/developed ## run the tests
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses $(WORKERS) --dist loadfile
+
+test-pythons: .venv/developed ## run the tests on each of Python 3.11 to 3.14 that this machine has
+	@$(BIN)/python scripts/pythons.py
+
+test-repeat: .venv/developed ## run the tests 20 times on a busy machine, or N times: make test-repeat N=5
+	@mkdir -p build; while :; do :; done & first=$$!; while :; do :; done & second=$$!; \
+	trap "kill $$first $$second" EXIT; trap 'exit 130' INT TERM; failed=0; \
+	for run in $$(seq $(N)); do \
+		echo "Run $$run of $(N)"; \
+		$(MAKE) --silent test >build/test-repeat.txt 2>&1 || { failed=$$((failed + 1)); cat build/test-repeat.txt; }; \
+	done; \
+	echo "$$failed of $(N) runs failed"; [ $$failed -eq 0 ]
 
 test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a browser, wheels, 10,000 random cases
 	@$(BIN)/python -m pytest -m '(slow or hypothesis) and not soak' --hypothesis-profile=slow
@@ -96,14 +110,14 @@ clean: ## remove everything that make has created
 
 # Two steps, so that the first `make demo` does not wait for the development tools. Both use pinned versions. An
 # environment whose creation was interrupted has no pip, and is created again.
-.venv/installed: pyproject.toml requirements-dev.txt
+$(VENV)/installed: pyproject.toml requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This needs Python 3.11 or newer: make PYTHON=python3.12 …")'
-	@echo 'Setting up .venv (once) …'
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+	@echo 'Setting up $(VENV) (once) …'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-dev.txt --editable ".[webhooks]"
 	@touch $@
 
-.venv/developed: .venv/installed
+$(VENV)/developed: $(VENV)/installed
 	@echo 'Installing the development tools (once) …'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-dev.txt
 	@touch $@
