@@ -48,7 +48,7 @@ fuzz: .venv/developed ## test the contract with 200,000 random cases, new ones e
 soak: .venv/developed ## make thousands of calls through network faults and rate limits: some minutes
 	@$(BIN)/python -m pytest -m soak -s
 
-bench: .venv/developed build/bench-venv/installed ## compare the speed with other clients: some minutes, on an idle machine
+bench: .venv/developed ## compare the speed with httpx and aiohttp: some minutes, on an idle machine
 	@$(BIN)/python scripts/benchmark.py
 
 mutate: .venv/developed ## change the overlay in each place and see whether a test fails: an hour or two, less when repeated
@@ -120,13 +120,6 @@ $(VENV)/installed: pyproject.toml requirements-dev.txt
 $(VENV)/developed: $(VENV)/installed
 	@echo 'Installing the development tools (once) …'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-dev.txt
-	@touch $@
-
-build/bench-venv/installed: scripts/bench-requirements.txt requirements-dev.txt pyproject.toml
-	@echo 'Installing what to compare with (once) …'
-	@build/bench-venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv build/bench-venv
-	@build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check \
-		--constraint requirements-dev.txt --requirement scripts/bench-requirements.txt --editable ".[webhooks]"
 	@touch $@
 
 $(REDOCLY):
