@@ -12,6 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What mutmut needs beside overlay/. Copies, because hatchling follows links and would pack what it finds.
 MUTATED := tests spec scripts README.md pyproject.toml
+VERSION = $(shell $(BIN)/python -c 'import shipengine_tracking; print(shipengine_tracking.__version__)')
 # One more than there are processors, because many tests wait. Each file runs in one process.
 WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
@@ -101,8 +102,21 @@ lock: .venv/developed ## pin the development tools again, after a change to pypr
 	@uv pip compile --quiet --universal --python-version 3.11 --group dev --extra webhooks \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements-dev.txt pyproject.toml
 
-release-check: .venv/developed ## say whether a release can be made, and what is left to do: some minutes
-	@$(BIN)/python scripts/release_check.py
+release-check: .venv/developed ## check that this revision can be released, and build it into build/release/: minutes
+	@git diff --quiet HEAD || { echo 'Commit the changes first.' >&2; exit 1; }
+	@! git rev-parse --quiet --verify v$(VERSION) >/dev/null || { echo 'v$(VERSION) exists: raise the version.' >&2; exit 1; }
+	@grep -q '^## \[$(VERSION)\] - [0-9-]*$$' CHANGELOG.md || \
+		{ echo 'CHANGELOG.md needs a section: ## [$(VERSION)] - YYYY-MM-DD' >&2; exit 1; }
+	@! awk '/^## /{new = /Unreleased/; next} new' CHANGELOG.md | grep -q . || \
+		{ echo 'Move what CHANGELOG.md lists under [Unreleased] to [$(VERSION)].' >&2; exit 1; }
+	@$(MAKE) --no-print-directory check test
+	@rm -rf build/release && python -m build --no-isolation --outdir build/release
+	@twine check --strict build/release/*
+	@RELEASE=build/release python -m pytest -m slow tests/packaging/test_wheel.py
+	@uv venv --quiet --clear build/release-venv
+	@uv pip install --quiet --python build/release-venv "$$(echo build/release/*.whl)[webhooks]"
+	@cyclonedx-py environment --output-reproducible --output-file build/sbom.cdx.json build/release-venv
+	@echo 'Ready: git tag v$(VERSION), then twine upload build/release/*. The dependencies are in build/sbom.cdx.json.'
 
 clean: ## remove everything that make has created
 	@rm -rf .venv build dist .*_cache .coverage .hypothesis
