@@ -111,7 +111,6 @@ release-check: .venv/developed ## check that this revision can be released, and 
 		{ echo 'Move what CHANGELOG.md lists under [Unreleased] to [$(VERSION)].' >&2; exit 1; }
 	@$(MAKE) --no-print-directory check test
 	@rm -rf build/release && python -m build --no-isolation --outdir build/release
-	@twine check --strict build/release/*
 	@RELEASE=build/release python -m pytest -m slow tests/packaging/test_wheel.py
 	@uv venv --quiet --clear build/release-venv
 	@uv pip install --quiet --python build/release-venv "$$(echo build/release/*.whl)[webhooks]"
