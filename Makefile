@@ -28,7 +28,7 @@ demo: .venv/installed ## start tracking a package at the fake server, or at the 
 test: $(VENV)/developed ## run the tests
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses $(WORKERS) --dist loadfile
 
-test-pythons: .venv/developed ## run the tests on each of Python 3.11 to 3.14 that this machine has
+test-pythons: .venv/developed ## run the tests on each of Python 3.11, 3.12, 3.13 and 3.14 that this machine has
 	@$(BIN)/python scripts/pythons.py
 
 test-repeat: .venv/developed ## run the tests 20 times on a busy machine, or N times: make test-repeat N=5
@@ -52,12 +52,12 @@ soak: .venv/developed ## make thousands of calls through network faults and rate
 bench: .venv/developed ## compare the speed with httpx and aiohttp: some minutes, on an idle machine
 	@$(BIN)/python scripts/benchmark.py
 
-mutate: .venv/developed ## change the overlay in each place and see whether a test fails: an hour or two, less when repeated
+mutate: .venv/developed ## run mutation testing on the overlay: an hour or two, less when repeated
 	@mkdir -p build/mutate && cd build/mutate && rm -rf src $(MUTATED) && cp -Rp ../../overlay src && \
 		cp -Rp $(addprefix ../../,$(MUTATED)) . && \
 		mutmut run --max-children 4 $(MUTANTS) && mutmut results && python scripts/mutation_score.py mutants
 
-coverage: .venv/developed ## fail if the tests, slow ones included, miss a line or a branch of the overlay or the scripts
+coverage: .venv/developed ## measure what the tests cover of overlay and scripts, and fail below 100 %: minutes
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@coverage run -m pytest -m 'not soak' --numprocesses 2 --dist loadfile
 	@coverage combine --quiet
@@ -73,7 +73,7 @@ types: .venv/developed ## check types: mypy --strict, and pyright strict on the 
 	@mypy
 	@pyright
 
-imports: .venv/developed ## check which part imports which
+imports: .venv/developed ## check the import rules
 	@$(BIN)/python -m pytest tests/packaging/test_imports.py
 
 generate: .venv/developed ## write generated/ from spec/openapi.yaml
@@ -98,11 +98,11 @@ spec-diff: .venv/developed ## say what changed in the spec since a git revision:
 docs: .venv/developed ## render the spec as one page: build/docs/index.html
 	@$(BIN)/python scripts/docs.py
 
-lock: .venv/developed ## pin the development tools again, after a change to pyproject.toml
+lock: .venv/developed ## update requirements-dev.txt after a change to pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --group dev --extra webhooks \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements-dev.txt pyproject.toml
 
-release-check: .venv/developed ## check that this revision can be released, and build it into build/release/: minutes
+release-check: .venv/developed ## check that this revision can be released, and build it: minutes
 	@git diff --quiet HEAD || { echo 'Commit the changes first.' >&2; exit 1; }
 	@! git rev-parse --quiet --verify v$(VERSION) >/dev/null || { echo 'v$(VERSION) exists: raise the version.' >&2; exit 1; }
 	@grep -q '^## \[$(VERSION)\] - [0-9-]*$$' CHANGELOG.md || \
