@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import date
 from functools import partial
 from itertools import product
+from math import log
 from pathlib import Path
 from statistics import median
 from types import CodeType, FrameType
@@ -153,10 +154,10 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def plot(rates: Rates) -> str:
     """Return an SVG of the calls per second over the number of tasks."""
     curves = {client: [median(rates[f"{workers} tasks", client]) for workers in CURVE] for client in CLIENTS}
-    most = max(map(max, curves.values()))
+    least, most = min(map(min, curves.values())), max(map(max, curves.values()))
     parts = [f'<text x="{70 + 125 * at}" y="345">{workers}</text>' for at, workers in enumerate(CURVE)]
     for colour, (client, values) in zip(("crimson", "black", "steelblue"), curves.items(), strict=True):
-        points = [(70 + 125 * at, 320 - 300 * value / most) for at, value in enumerate(values)]
+        points = [(70 + 125 * at, 320 - 300 * log(value / least, most / least)) for at, value in enumerate(values)]
         line = " ".join(f"{x},{y:.0f}" for x, y in points)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts.append(f'<text x="580" y="{points[-1][1] + 4:.0f}" fill="{colour}">{client} ({values[-1]:,.0f})</text>')
@@ -164,7 +165,7 @@ def plot(rates: Rates) -> str:
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 840 380" font-family="sans-serif" font-size="12">'
         '<rect width="840" height="380" fill="white"/><path d="M70 20V320H570" fill="none" stroke="black"/>'
         f'{"".join(parts)}<text x="320" y="368">tasks</text>'
-        f'<text x="10" y="15">calls per second, up to {most:,.0f}</text></svg>\n'
+        f'<text x="10" y="15">calls per second, {least:,.0f} to {most:,.0f}, logarithmic</text></svg>\n'
     )
 
 
