@@ -33,7 +33,7 @@ test-pythons: .venv/developed ## run the tests on each of Python 3.11, 3.12, 3.1
 
 test-repeat: .venv/developed ## run the tests 20 times on a busy machine, or N times: make test-repeat N=5
 	@mkdir -p build; while :; do :; done & first=$$!; while :; do :; done & second=$$!; \
-	trap "kill $$first $$second" EXIT; trap 'exit 130' INT TERM; failed=0; \
+	trap "kill $$first $$second 2>/dev/null" EXIT; trap 'exit 130' INT TERM; failed=0; \
 	for run in $$(seq $(N)); do \
 		echo "Run $$run of $(N)"; \
 		$(MAKE) --silent test >build/test-repeat.txt 2>&1 || { failed=$$((failed + 1)); cat build/test-repeat.txt; }; \
