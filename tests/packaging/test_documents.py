@@ -7,7 +7,6 @@ import re
 import socket
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -134,11 +133,6 @@ def test_files_in_document_exist(document: str) -> None:
     places = [ROOT, (ROOT / document).parent, overlay]
     named = files_named((ROOT / document).read_text())
     assert [name for name in named if not any((place / name).exists() for place in places)] == []
-
-
-def test_mutation_settings_name_existing_tests() -> None:
-    mutmut = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]
-    assert [name for name in mutmut["pytest_add_cli_args_test_selection"] if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize(
