@@ -17,7 +17,7 @@ VERSION = $(shell $(BIN)/python -c 'import shipengine_tracking; print(shipengine
 WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pythons test-repeat test-slow fuzz soak bench mutate coverage check lint types imports generate generate-check spec-check spec-lint spec-diff docs lock release-check clean
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.* \#\# .*/\1/p' Makefile)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,11 +100,13 @@ docs: .venv/developed ## render the spec as one page: build/docs/index.html
 
 lock: .venv/developed ## update requirements-dev.txt after a change to pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --group dev --extra webhooks \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements-dev.txt pyproject.toml
+		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+		--output-file requirements-dev.txt pyproject.toml
 
 release-check: .venv/developed ## check that this revision can be released, and build it: minutes
 	@git diff --quiet HEAD || { echo 'Commit the changes first.' >&2; exit 1; }
-	@! git rev-parse --quiet --verify v$(VERSION) >/dev/null || { echo 'v$(VERSION) exists: raise the version.' >&2; exit 1; }
+	@! git rev-parse --quiet --verify v$(VERSION) >/dev/null || \
+		{ echo 'v$(VERSION) exists: raise the version.' >&2; exit 1; }
 	@grep -q '^## \[$(VERSION)\] - [0-9-]*$$' CHANGELOG.md || \
 		{ echo 'CHANGELOG.md needs a section: ## [$(VERSION)] - YYYY-MM-DD' >&2; exit 1; }
 	@! awk '/^## /{new = /Unreleased/; next} new' CHANGELOG.md | grep -q . || \
@@ -124,10 +126,11 @@ clean: ## remove everything that make has created
 # Two steps, so that the first `make demo` does not wait for the development tools. Both use pinned versions. An
 # environment whose creation was interrupted has no pip, and is created again.
 $(VENV)/installed: pyproject.toml requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This needs Python 3.11 or newer: make PYTHON=python3.12 …")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Use Python 3.11 or newer: make PYTHON=python3.12")'
 	@echo 'Setting up $(VENV) (once) …'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-dev.txt --editable ".[webhooks]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-dev.txt \
+		--editable ".[webhooks]"
 	@touch $@
 
 $(VENV)/developed: $(VENV)/installed
@@ -137,4 +140,5 @@ $(VENV)/developed: $(VENV)/installed
 
 $(REDOCLY):
 	@echo 'Installing Redocly (once) …'
-	@npm install --silent --no-save --no-audit --no-fund --prefix build/redocly-$(REDOCLY_VERSION) @redocly/cli@$(REDOCLY_VERSION)
+	@npm install --silent --no-save --no-audit --no-fund --prefix build/redocly-$(REDOCLY_VERSION) \
+		@redocly/cli@$(REDOCLY_VERSION)

@@ -110,8 +110,7 @@ def test_bulk_program_of_readme_is_killed_twenty_times_and_forgets_nothing(
 
 
 def test_every_make_target_has_a_description() -> None:
-    (phony,) = re.findall(r"^\.PHONY: (.*)", MAKEFILE, re.MULTILINE)
-    assert set(phony.split()) == TARGETS
+    assert set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)) == TARGETS
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
