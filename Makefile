@@ -1,5 +1,7 @@
 PYTHON ?= python3
-BIN := .venv/bin
+VENV := .venv
+BIN := $(VENV)/bin
+N := 20
 REDOCLY_VERSION := 2.77.0
 REDOCLY := build/redocly-$(REDOCLY_VERSION)/node_modules/.bin/redocly
 REDOCLY_LINT := lint spec/openapi.yaml --config=redocly.yaml --format=stylish
@@ -10,11 +12,12 @@ export PYTHONDONTWRITEBYTECODE :=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What mutmut needs beside overlay/. Copies, because hatchling follows links and would pack what it finds.
 MUTATED := tests spec scripts README.md pyproject.toml
+VERSION = $(shell $(BIN)/python -c 'import shipengine_tracking; print(shipengine_tracking.__version__)')
 # One more than there are processors, because many tests wait. Each file runs in one process.
 WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow fuzz soak bench mutate coverage check lint types imports generate generate-check spec-check spec-lint spec-outline spec-diff docs lock release-check clean
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.* \#\# .*/\1/p' Makefile)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +25,20 @@ help: ## list the targets
 demo: .venv/installed ## start tracking a package at the fake server, or at the real service (see README)
 	@$(BIN)/python scripts/demo.py
 
-test: .venv/developed ## run the tests
+test: $(VENV)/developed ## run the tests
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses $(WORKERS) --dist loadfile
+
+test-pythons: .venv/developed ## run the tests on each of Python 3.11, 3.12, 3.13 and 3.14 that this machine has
+	@$(BIN)/python scripts/pythons.py
+
+test-repeat: .venv/developed ## run the tests 20 times on a busy machine, or N times: make test-repeat N=5
+	@mkdir -p build; while :; do :; done & first=$$!; while :; do :; done & second=$$!; \
+	trap "kill $$first $$second 2>/dev/null" EXIT; trap 'exit 130' INT TERM; failed=0; \
+	for run in $$(seq $(N)); do \
+		echo "Run $$run of $(N)"; \
+		$(MAKE) --silent test >build/test-repeat.txt 2>&1 || { failed=$$((failed + 1)); cat build/test-repeat.txt; }; \
+	done; \
+	echo "$$failed of $(N) runs failed"; [ $$failed -eq 0 ]
 
 test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a browser, wheels, 10,000 random cases
 	@$(BIN)/python -m pytest -m '(slow or hypothesis) and not soak' --hypothesis-profile=slow
@@ -34,15 +49,15 @@ fuzz: .venv/developed ## test the contract with 200,000 random cases, new ones e
 soak: .venv/developed ## make thousands of calls through network faults and rate limits: some minutes
 	@$(BIN)/python -m pytest -m soak -s
 
-bench: .venv/developed build/bench-venv/installed ## compare the speed with other clients: some minutes, on an idle machine
+bench: .venv/developed ## compare the speed with httpx and aiohttp: some minutes, on an idle machine
 	@$(BIN)/python scripts/benchmark.py
 
-mutate: .venv/developed ## change the overlay in each place and see whether a test fails: an hour or two, less when repeated
+mutate: .venv/developed ## run mutation testing on the overlay: an hour or two, less when repeated
 	@mkdir -p build/mutate && cd build/mutate && rm -rf src $(MUTATED) && cp -Rp ../../overlay src && \
 		cp -Rp $(addprefix ../../,$(MUTATED)) . && \
 		mutmut run --max-children 4 $(MUTANTS) && mutmut results && python scripts/mutation_score.py mutants
 
-coverage: .venv/developed ## fail if the tests, slow ones included, miss a line or a branch of the overlay or the scripts
+coverage: .venv/developed ## measure what the tests cover of overlay and scripts, and fail below 100 %: minutes
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@coverage run -m pytest -m 'not soak' --numprocesses 2 --dist loadfile
 	@coverage combine --quiet
@@ -58,7 +73,7 @@ types: .venv/developed ## check types: mypy --strict, and pyright strict on the 
 	@mypy
 	@pyright
 
-imports: .venv/developed ## check which part imports which
+imports: .venv/developed ## check the import rules
 	@$(BIN)/python -m pytest tests/packaging/test_imports.py
 
 generate: .venv/developed ## write generated/ from spec/openapi.yaml
@@ -85,12 +100,26 @@ spec-diff: .venv/developed ## print what changed in the outline since a git revi
 docs: .venv/developed ## render the spec as one page: build/docs/index.html
 	@$(BIN)/python scripts/docs.py
 
-lock: .venv/developed ## pin the development tools again, after a change to pyproject.toml
+lock: .venv/developed ## update requirements-dev.txt after a change to pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --group dev --extra webhooks --extra cli \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements-dev.txt pyproject.toml
+		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+		--output-file requirements-dev.txt pyproject.toml
 
-release-check: .venv/developed ## say whether a release can be made, and what is left to do: some minutes
-	@$(BIN)/python scripts/release_check.py
+release-check: .venv/developed ## check that this revision can be released, and build it: minutes
+	@git diff --quiet HEAD || { echo 'Commit the changes first.' >&2; exit 1; }
+	@! git rev-parse --quiet --verify v$(VERSION) >/dev/null || \
+		{ echo 'v$(VERSION) exists: raise the version.' >&2; exit 1; }
+	@grep -q '^## \[$(VERSION)\] - [0-9-]*$$' CHANGELOG.md || \
+		{ echo 'CHANGELOG.md needs a section: ## [$(VERSION)] - YYYY-MM-DD' >&2; exit 1; }
+	@! awk '/^## /{new = /Unreleased/; next} new' CHANGELOG.md | grep -q . || \
+		{ echo 'Move what CHANGELOG.md lists under [Unreleased] to [$(VERSION)].' >&2; exit 1; }
+	@$(MAKE) --no-print-directory check test
+	@rm -rf build/release && python -m build --no-isolation --outdir build/release
+	@RELEASE=build/release python -m pytest -m slow tests/packaging/test_wheel.py
+	@uv venv --quiet --clear build/release-venv
+	@uv pip install --quiet --python build/release-venv "$$(echo build/release/*.whl)[webhooks]"
+	@cyclonedx-py environment --output-reproducible --output-file build/sbom.cdx.json build/release-venv
+	@echo 'Ready: git tag v$(VERSION), then twine upload build/release/*. The dependencies are in build/sbom.cdx.json.'
 
 clean: ## remove everything that make has created
 	@rm -rf .venv build dist .*_cache .coverage .hypothesis
@@ -98,25 +127,20 @@ clean: ## remove everything that make has created
 
 # Two steps, so that the first `make demo` does not wait for the development tools. Both use pinned versions. An
 # environment whose creation was interrupted has no pip, and is created again.
-.venv/installed: pyproject.toml requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This needs Python 3.11 or newer: make PYTHON=python3.12 …")'
-	@echo 'Setting up .venv (once) …'
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-dev.txt --editable ".[webhooks,cli]"
+$(VENV)/installed: pyproject.toml requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Use Python 3.11 or newer: make PYTHON=python3.12")'
+	@echo 'Setting up $(VENV) (once) …'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-dev.txt \
+		--editable ".[webhooks,cli]"
 	@touch $@
 
-.venv/developed: .venv/installed
+$(VENV)/developed: $(VENV)/installed
 	@echo 'Installing the development tools (once) …'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-dev.txt
 	@touch $@
 
-build/bench-venv/installed: scripts/bench-requirements.txt requirements-dev.txt pyproject.toml
-	@echo 'Installing what to compare with (once) …'
-	@build/bench-venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv build/bench-venv
-	@build/bench-venv/bin/python -m pip install --quiet --disable-pip-version-check \
-		--constraint requirements-dev.txt --requirement scripts/bench-requirements.txt --editable ".[webhooks]"
-	@touch $@
-
 $(REDOCLY):
 	@echo 'Installing Redocly (once) …'
-	@npm install --silent --no-save --no-audit --no-fund --prefix build/redocly-$(REDOCLY_VERSION) @redocly/cli@$(REDOCLY_VERSION)
+	@npm install --silent --no-save --no-audit --no-fund --prefix build/redocly-$(REDOCLY_VERSION) \
+		@redocly/cli@$(REDOCLY_VERSION)

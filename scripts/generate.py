@@ -1,152 +1,86 @@
-"""Write generated/ from the spec: `make generate`. With --check, only say whether it is what the spec says.
+"""Write generated/ from the spec: `make generate`. With --check, only compare the two: `make generate-check`.
 
-The bytes follow from the spec and the pinned tools alone. A fresh tree is made in build/, which git ignores, and takes
-the old one's place by two renames; a run that fails or is stopped before them leaves the old tree as it was.
+The result depends on the spec and the pinned tools alone. It is written to a temporary directory and moved into place
+when it is complete, so a run that fails leaves the old tree.
 """
 
 import argparse
 import copy
-import fcntl
 import json
-import os
-import re
-import signal
 import subprocess
 import sys
-import sysconfig
-import time
+import tempfile
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from importlib import metadata
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import spec
-import trees
+from spec_places import loaded_schemas
 
 ROOT = Path(__file__).resolve().parent.parent
-TOOLS = Path(sysconfig.get_path("scripts"))
-PACKAGE = "generated/shipengine_tracking_generated"
+GENERATED = ROOT / "generated"
+PACKAGE = "shipengine_tracking_generated"
 
-# With these options ruff reads no configuration and no ignore file of the host.
+# With these options ruff reads no configuration and no ignore file of this machine.
 ISOLATED = "--isolated --no-respect-gitignore --no-cache --target-version py311"
-POST_HOOKS = [f"ruff check . {ISOLATED} --fix-only --select F,I,UP", f"ruff format . {ISOLATED} --line-length 120"]
+COMMANDS = [
+    "openapi_python_client generate --path spec.json --config config.json --fail-on-warning"
+    f" --meta none --output-path generated/{PACKAGE}",
+    f"ruff check generated {ISOLATED} --fix-only --select F,I,UP",
+    f"ruff format generated {ISOLATED} --line-length 120",
+]
+# Nothing else of this machine's environment. The generator keeps imports in sets, whose order depends on the hash seed.
+ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "_TYPER_STANDARD_TRACEBACK": "1"}
 
 
 class GenerateError(Exception):
-    """The tree cannot be written; the message says what to fix."""
+    """The code cannot be generated. The message says what to fix."""
 
 
 def main() -> int:
-    """Write or check the tree; 1 if that fails, 128 + signal if stopped."""
-    stop = Stop()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing; fail if the tree is not what the spec says"
-    )
-    parser.add_argument("--spec", type=Path, default=spec.SPEC)
-    parser.add_argument(
-        "--output", type=Path, default=ROOT / "generated", help="the tree; build/ beside it is used too"
-    )
-    options = parser.parse_args()
-    output: Path = options.output.absolute()
+    """Write or check generated/; return 1 if --check finds a difference."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--check", action="store_true", help="write nothing; fail if generated/ is out of date")
+    check: bool = options.parse_args().check
     try:
-        with locked(output.parent, stop) as lock:
-            return run(options.spec, output, options.check, stop, lock)
-    except (GenerateError, spec.SpecError, OSError) as error:
-        stop.check()  # a Ctrl-C may have been what broke it
-        print(error, file=sys.stderr)
-        return 1
+        differences = run(spec.SPEC, GENERATED, check=check)
+    except (GenerateError, spec.SpecError) as error:
+        sys.exit(str(error))
+    print("".join(f"{difference}\n" for difference in differences), end="")
+    if check and differences:
+        sys.exit("generated/ is out of date: run `make generate`")
+    print("generated/ is up to date")
+    return 0
 
 
-class Stop:
-    """SIGINT or SIGTERM, looked at between steps: raised at any moment it could cut the clearing up short."""
-
-    def __init__(self) -> None:
-        self.signal = 0
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, _frame: object) -> None:
-        self.signal = number
-
-    def check(self) -> None:
-        """Leave if a signal has come."""
-        if self.signal:
-            print(f"stopped by {signal.Signals(self.signal).name}, nothing is changed", file=sys.stderr)
-            sys.exit(128 + self.signal)
-
-    def last_check(self) -> None:
-        """Leave if a signal has come; after this none is heard, not even while Python shuts down."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        self.check()
-
-
-@contextmanager
-def locked(directory: Path, stop: Stop) -> Iterator[int]:
-    """One run at a time. The lock on a directory needs no file, and ends with the last process that holds it."""
-    lock = os.open(directory, os.O_RDONLY)
-    try:
-        while True:
-            with suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            stop.check()
-            time.sleep(0.05)
-        yield lock
-    finally:
-        os.close(lock)
-
-
-def run(source: Path, output: Path, check: bool, stop: Stop, lock: int) -> int:
-    """Generate and compare, then report or swap. Leaves nothing in build/."""
-    build = output.parent / "build"
-    work, old = build / "generate", build / "generate-old"
-    try:
-        trees.remove(work)
-        if not check:
-            trees.settle(output, old)
-        fresh = generate(source, work, stop, lock)
-        changes = trees.differences(fresh, output)
-        stop.last_check()
-        if check and changes:
-            verdict = f"{spec.shown(output)}/ is not what {spec.shown(source)} says: run `make generate`"
-            raise GenerateError("\n".join([*changes, verdict]))
-        if changes:
-            trees.swap(fresh, output, old)
-        print(f"{spec.shown(output)}/ is what {spec.shown(source)} says")
-        return 0
-    finally:
-        if not check:
-            trees.settle(output, old)
-        trees.remove(work)
-        with suppress(OSError):
-            build.rmdir()
-
-
-def generate(source: Path, work: Path, stop: Stop, lock: int) -> Path:
-    """A fresh tree inside the work directory."""
+def run(source: Path, output: Path, *, check: bool = False) -> list[str]:
+    """Generate code from the source. Replace the output with it unless told to check; return the differences."""
     require_pinned_tools()
     document = spec.load(source)
     if problems := spec.problems(document):
         raise GenerateError("\n".join(f"{spec.shown(source)}: {problem}" for problem in problems))
-    work.mkdir(parents=True)
-    # As JSON: the generator must not read the document otherwise than the checks did.
-    (work / "spec.json").write_text(json.dumps(generator_input(document)), encoding="utf-8")
-    (work / "config.json").write_text(json.dumps({"post_hooks": POST_HOOKS}), encoding="utf-8")
-    if run_generator(work, stop, lock):
-        words = readable((work / "words").read_text(encoding="utf-8", errors="replace"))
-        raise GenerateError(f"{spec.shown(source)}: the generator refuses it:\n{words}")
-    (work / PACKAGE / "py.typed").touch()  # not written with `--meta none`
-    return (work / PACKAGE).parent
+    build = output.parent / "build"  # on the same file system, so that moving is renaming
+    build.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="generate-", dir=build) as folder:
+        work = Path(folder)
+        # As JSON: the generator must not read YAML differently from the checks.
+        (work / "spec.json").write_text(json.dumps(generator_input(document)), encoding="utf-8")
+        (work / "config.json").write_text('{"post_hooks": []}', encoding="utf-8")
+        for command in COMMANDS:
+            _run_tool(command, work)
+        fresh = work / "generated"
+        (fresh / PACKAGE / "py.typed").touch()  # which `--meta none` leaves out
+        found = compare(fresh, output)
+        if found and not check:
+            if output.exists():
+                output.rename(work / "old")
+            fresh.rename(output)
+    return found
 
 
 def generator_input(document: dict[str, Any]) -> dict[str, Any]:
     """Return a copy that requires every member of the objects that only the server sends."""
-    from spec_places import loaded_schemas  # imports the validator, which takes long
-
     # Otherwise each attribute would be `str | None | Unset`. The published spec requires only what always arrives;
     # the overlay's loader sets missing members to None before generated code reads them.
     prepared = copy.deepcopy(document)
@@ -157,57 +91,33 @@ def generator_input(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def require_pinned_tools() -> None:
-    """Another version would write other bytes."""
-    try:
-        ruff = subprocess.run([TOOLS / "ruff", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise GenerateError(f"ruff does not run: {error}") from error
-    found = {ruff.replace(" ", "=="), f"openapi-python-client=={metadata.version('openapi-python-client')}"}
+    """Check the versions of the tools: others write other code."""
     pinned = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["dev"]
-    if strange := found.difference(pinned):
-        raise GenerateError(f"not the version that pyproject.toml pins: {', '.join(sorted(strange))}")
+    for tool in (f"{name}=={version(name)}" for name in ("openapi-python-client", "ruff")):
+        if tool not in pinned:
+            raise GenerateError(f"{tool} is not the version that pyproject.toml pins: use `make generate`")
 
 
-def run_generator(work: Path, stop: Stop, lock: int) -> int:
-    """Run openapi-python-client to its end, or kill it with all its hooks; its words are in a file."""
-    command = [
-        sys.executable,
-        "-m",
-        "openapi_python_client",
-        "generate",
-        "--path",
-        "spec.json",
-        "--config",
-        "config.json",
-    ]
-    command += ["--meta", "none", "--fail-on-warning", "--overwrite", "--output-path", PACKAGE]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "RUFF_"))}
-    environment["PATH"] = f"{TOOLS}{os.pathsep}{environment.get('PATH', os.defpath)}"
-    # The generator keeps imports in sets, whose order is the hash seed's.
-    environment |= {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "_TYPER_STANDARD_TRACEBACK": "1"}
-    with (work / "words").open("wb") as words:
-        # If this run is killed, the lock lets the next one wait until the generator has left the work directory.
-        child = subprocess.Popen(
-            command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT,
-            start_new_session=True, pass_fds=[lock],
-        )  # fmt: skip
-    try:
-        while child.poll() is None:
-            stop.check()
-            time.sleep(0.02)
-    finally:
-        if child.returncode is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-    return child.returncode
+def compare(fresh: Path, output: Path) -> list[str]:
+    """Return the path of each file that differs, with a word that says how."""
+    wanted, found = _files(fresh), _files(output)
+    changed = sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
+    words = ["missing" if path not in found else "extra" if path not in wanted else "differs" for path in changed]
+    return [f"{word:8} {output.name}/{path}" for word, path in zip(words, changed, strict=True)]
 
 
-def readable(words: str) -> str:
-    """The generator's words without its frame; of a crash the exception alone."""
-    words = re.split(r'^  File "[^\n]*\n(?:    [^\n]*\n)*', words, flags=re.MULTILINE)[-1]
-    words = re.sub(r"<[\w.]+ object at 0x[0-9a-f]+>", "…", words)
-    frame = ("Generating ", "Warning(s) encountered", "Error(s) encountered", "If you believe this was")
-    return "\n".join(f"  {line}" for line in words.splitlines() if line.strip() and not line.startswith(frame))
+def _files(root: Path) -> dict[str, bytes]:
+    files = (path for path in root.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+
+def _run_tool(command: str, folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        cwd=folder, env=ENVIRONMENT, capture_output=True, encoding="utf-8", errors="replace", check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise GenerateError(f"{command.split()[0]} fails:\n{done.stdout}{done.stderr}")
 
 
 if __name__ == "__main__":

@@ -1,33 +1,27 @@
-"""Say how many mutants the tests killed, from the notes that mutmut keeps: the end of `make mutate`."""
+"""Print the mutation score from mutmut's results: the end of `make mutate`. The exit status is 1 if it is too low.
+
+mutmut's own figures count a run that failed before its tests began (exit code 255) as a timeout, and so as killed.
+"""
 
 import json
 import sys
-from collections import Counter
 from pathlib import Path
 
 LEAST = 0.95
-
-# The meaning of exit codes. mutmut's own figures count an error outside of the tests (255) as a timeout.
-MEANINGS = {0: "survived", 1: "killed", 3: "killed", 5: "survived", 33: "survived", 36: "out of time"}
-MEANINGS |= dict.fromkeys((-24, 24, 152), "out of time")
+KILLED = {1, 3, 36, 24, -24, 152}  # the last four are timeouts
+SURVIVED = {0, 5, 33}
 
 
 def main() -> int:
-    """Read the notes in the given folder; return 1 if too few of all mutants were killed."""
-    results = dict[str, str]()
+    """Read the results in the given folder."""
+    codes = dict[str, int | None]()
     for path in Path(sys.argv[1]).rglob("*.meta"):
-        codes = json.loads(path.read_text())["exit_code_by_key"]
-        results.update({name: MEANINGS.get(code, "not tried") for name, code in codes.items()})
-    count = Counter(results.values())
-    killed = count["killed"] + count["out of time"]
-    print(
-        f"{killed} of {len(results)} mutants killed ({killed / len(results):.1%}), {count['out of time']} of them by "
-        f"running out of time; {count['survived']} survived, {count['not tried']} not tried to the end"
-    )
-    if count["not tried"]:
-        names = " ".join(name for name, result in results.items() if result == "not tried")
-        print(f"To try those again: make mutate MUTANTS='{names}'")
-    return 0 if killed >= LEAST * len(results) else 1
+        codes |= json.loads(path.read_text())["exit_code_by_key"]
+    killed = sum(code in KILLED for code in codes.values())
+    print(f"{killed} of {len(codes)} mutants killed ({killed / len(codes):.1%})")
+    if unfinished := [name for name, code in codes.items() if code not in KILLED | SURVIVED]:
+        print(f"To retry those whose tests did not run: make mutate MUTANTS='{' '.join(unfinished)}'")
+    return 0 if killed >= LEAST * len(codes) else 1
 
 
 if __name__ == "__main__":

@@ -1,0 +1,43 @@
+"""Run the tests on every supported Python that this machine has: `make test-pythons`.
+
+Looks for python3.X on PATH and for the versions that pyenv has installed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+THIS = f"3.{sys.version_info.minor}"
+
+
+def main() -> int:
+    """Run `make test` on each Python, in an environment of its own; return 1 if a run fails."""
+    results = dict.fromkeys(VERSIONS, "not found")
+    for version, python in find().items():
+        print(f"== Python {version}: {python}", flush=True)
+        venv = ".venv" if version == THIS else f"build/python{version}"
+        done = subprocess.run(["make", "--no-print-directory", "test", f"VENV={venv}", f"PYTHON={python}"], check=False)
+        results[version] = "failed" if done.returncode else "passed"
+    print("".join(f"Python {version}: {result}\n" for version, result in results.items()), end="")
+    return 1 if "failed" in results.values() else 0
+
+
+def find() -> dict[str, str]:
+    """Return a working Python for each version that is found, the newest version last."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found = {THIS: sys.executable}
+    for version in VERSIONS:
+        for python in (shutil.which(f"python{version}"), *sorted(pyenv.glob(f"versions/{version}.*/bin/python"))):
+            # A shim of pyenv fails if its version is not selected.
+            if python and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0:
+                found.setdefault(version, str(python))
+    return {version: found[version] for version in VERSIONS if version in found}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
