@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 N := 20
+PYTHONS := 3.11 3.12 3.13 3.14
 REDOCLY_VERSION := 2.77.0
 REDOCLY := build/redocly-$(REDOCLY_VERSION)/node_modules/.bin/redocly
 REDOCLY_LINT := lint spec/openapi.yaml --config=redocly.yaml --format=stylish
@@ -22,14 +23,14 @@ WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/installed ## start tracking a package at the fake server, or at the real service (see README)
+demo: .venv/installed ## show the life of a subscription against a fake server, or call the real service (see README)
 	@$(BIN)/python scripts/demo.py
 
 test: $(VENV)/developed ## run the tests
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses $(WORKERS) --dist loadfile
 
 test-pythons: .venv/developed ## run the tests on each of Python 3.11, 3.12, 3.13 and 3.14 that this machine has
-	@$(BIN)/python scripts/pythons.py
+	@$(BIN)/python scripts/pythons.py $(PYTHONS)
 
 test-repeat: .venv/developed ## run the tests 20 times on a busy machine, or N times: make test-repeat N=5
 	@mkdir -p build; while :; do :; done & first=$$!; while :; do :; done & second=$$!; \

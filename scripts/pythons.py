@@ -1,4 +1,4 @@
-"""Run the tests on every supported Python that this machine has: `make test-pythons`.
+"""Run the tests on the named versions of Python that this machine has: `make test-pythons`.
 
 Looks for python3.X on PATH and for the versions that pyenv has installed.
 """
@@ -11,14 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 THIS = f"3.{sys.version_info.minor}"
 
 
-def main() -> int:
+def main(versions: list[str]) -> int:
     """Run `make test` on each Python, in an environment of its own; return 1 if a run fails."""
-    results = dict.fromkeys(VERSIONS, "not found")
-    for version, python in find().items():
+    results = dict.fromkeys(versions, "not found")
+    for version, python in find(versions).items():
         print(f"== Python {version}: {python}", flush=True)
         venv = ".venv" if version == THIS else f"build/python{version}"
         done = subprocess.run(["make", "--no-print-directory", "test", f"VENV={venv}", f"PYTHON={python}"], check=False)
@@ -27,17 +26,17 @@ def main() -> int:
     return 1 if "failed" in results.values() else 0
 
 
-def find() -> dict[str, str]:
-    """Return a working Python for each version that is found, the newest version last."""
+def find(versions: list[str]) -> dict[str, str]:
+    """Return a working Python for each version that is found."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     found = {THIS: sys.executable}
-    for version in VERSIONS:
+    for version in versions:
         for python in (shutil.which(f"python{version}"), *sorted(pyenv.glob(f"versions/{version}.*/bin/python"))):
             # A shim of pyenv fails if its version is not selected.
             if python and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0:
                 found.setdefault(version, str(python))
-    return {version: found[version] for version in VERSIONS if version in found}
+    return {version: found[version] for version in versions if version in found}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -10,6 +10,8 @@ import pytest
 
 import pythons
 
+VERSIONS = ["3.11", "3.12", "3.13", "3.14"]
+
 
 @pytest.fixture(autouse=True)
 def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +28,7 @@ def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_find_skips_pythons_that_do_not_run(tmp_path: Path) -> None:
-    assert pythons.find() == {"3.12": sys.executable, "3.13": f"{tmp_path}/versions/3.13.0/bin/python"}
+    assert pythons.find(VERSIONS) == {"3.12": sys.executable, "3.13": f"{tmp_path}/versions/3.13.0/bin/python"}
 
 
 def test_main_runs_the_tests_once_on_each_python(
@@ -35,9 +37,9 @@ def test_main_runs_the_tests_once_on_each_python(
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 2 if "VENV=.venv" in command else 0)
 
-    found = pythons.find()
-    monkeypatch.setattr(pythons, "find", lambda: found)
+    found = pythons.find(VERSIONS)
+    monkeypatch.setattr(pythons, "find", lambda _: found)
     monkeypatch.setattr("pythons.subprocess.run", run)
-    assert pythons.main() == 1
+    assert pythons.main(VERSIONS) == 1
     results = ["3.11: not found", "3.12: failed", "3.13: passed", "3.14: not found"]
     assert capsys.readouterr().out.splitlines()[-4:] == [f"Python {result}" for result in results]
