@@ -15,7 +15,7 @@ PAGE = SPEC.parent.parent / "build" / "docs" / "index.html"
 HIDDEN_CLIENTS = """c clojure dart fsharp julia kotlin ocaml r rust aiohttp asynchttp axios csharp/restsharp guzzle
     httpie httpx_async httpx_sync jquery laravel nethttp ofetch python3 undici unirest webrequest wget xhr"""
 OPTIONS = {
-    # No requests to other hosts: no fonts, no assistant, no calls to the API from the page.
+    # No requests to other hosts: no fonts, no assistant, no calls to the API.
     "withDefaultFonts": False,
     "telemetry": False,
     "agent": {"disabled": True},
@@ -31,40 +31,39 @@ OPTIONS = {
     "orderSchemaPropertiesBy": "preserve",
     "orderRequiredPropertiesFirst": False,
     "hiddenClients": HIDDEN_CLIENTS.split(),
-    # Scalar truncates these texts. The checkbox shows the schema of a response, which is on the page anyway.
+    # Scalar truncates these texts. What is hidden: schemas once more, and references instead of examples.
     "customCss": """
         .markdown-summary.truncate { display: block; white-space: normal }
         .request-card pre code * { white-space: pre-wrap !important; word-break: break-all }
         .response-card .scalar-card-content { grid-template-columns: minmax(0, 1fr) }
         .response-card .response-description-markdown { max-height: none }
         .response-card .tab-list { flex-wrap: wrap }
-        .response-card .scalar-card-checkbox { display: none }""",
+        .scalar-card-checkbox, .responses-list--tree .property--level-0 > * > .property-example { display: none }""",
 }
 TEMPLATE = """<!doctype html>
 <html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'unsafe-inline' 'unsafe-eval' data: blob:">
 <title>{title}</title><link rel="icon" href="data:,">
-<div id="page"></div>
-<script>{bundle}</script>
+<div id="page"></div><script>{bundle}</script>
 <script>Scalar.createApiReference("#page", {options})</script>
 """
 
 
-def adapt(document: dict[str, Any]) -> None:
-    """Change the document where Scalar reads it differently."""
+def adapted(document: dict[str, Any]) -> dict[str, Any]:
+    """Change the document where Scalar needs it, and return it."""
     carrier_id = document["components"]["parameters"]["carrier_id"]
     (value,) = carrier_id["schema"].pop("examples")
     carrier_id["examples"] = {"default": {"value": value, "x-disabled": True}}  # Scalar's samples would send it
     for webhook in document["webhooks"].values():
         for sample in webhook["post"]["x-codeSamples"]:  # Scalar does not show these
             webhook["post"]["description"] += f"\n```{sample['lang'].lower()}\n{sample['source']}\n```\n"
+    return document
 
 
 def main(page: Path = PAGE) -> None:
     """Write the page and print its path."""
-    document = load(SPEC)
-    adapt(document)
+    document = adapted(load(SPEC))
     bundle = (resources.files("offapi") / "scalar.js").read_text().replace("</script", r"<\/script")
     options = json.dumps({**OPTIONS, "content": document}).replace("</", r"<\/")
     page.parent.mkdir(parents=True, exist_ok=True)
