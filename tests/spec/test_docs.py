@@ -37,7 +37,14 @@ REQUESTS = {  # what a sample contains, unless it is the URL
     "HTTP": f"POST {TARGET} HTTP/1.1 Host: api.shipengine.com API-Key: {KEY}",
     "Python": 'params={{ "carrier_code": "{}", "tracking_number": "{}" }}'.format(*PACKAGE),
 }
-RUNNERS = {"Go": "go run", "Node.js": "node", "PHP": "php", "Python": sys.executable, "Ruby": "ruby", "Shell": "bash"}
+RUNNERS = {
+    "Go": ["go", "run"],
+    "Node.js": ["node"],
+    "PHP": ["php"],
+    "Python": [sys.executable],
+    "Ruby": ["ruby"],
+    "Shell": ["bash"],
+}
 BEFORE = {"PHP": "<?php\n", "Python": "import requests\n"}
 CHANGES = [
     ("use_ssl = true", "use_ssl = false"),
@@ -61,8 +68,9 @@ def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(path.as_uri())
         expect(page.get_by_role("heading", name=DOCUMENT["info"]["title"])).to_be_visible()
-        while page.evaluate("scrollY + innerHeight < document.documentElement.scrollHeight - 1"):
-            page.evaluate("scrollBy(0, innerHeight / 2)")  # the page renders a part when it comes near
+        parts = page.locator(".responses-list--tree, [id$='models/KnownErrorCode-content']")
+        while parts.count() < len(OPERATIONS) + 1:  # the page renders a part when it comes near
+            page.evaluate("scrollTo(0, scrollY + innerHeight > document.body.scrollHeight - 2 ? 0 : scrollY + 400)")
             page.wait_for_timeout(20)
         yield page
         browser.close()
@@ -88,19 +96,14 @@ def choose(card: Locator, picker: str, option: str = "", group: str | None = Non
     return card.locator("pre > code").inner_text()
 
 
-def words(text: str) -> str:
-    return " ".join(text.split())
-
-
-def paragraphs(markdown: str) -> list[str]:
-    """The paragraphs of a description as a browser shows them."""
-    blocks = re.split(r"\n\n|\n(?=- )", re.sub(r"^#+ (.*)$", r"\n\1\n", markdown, flags=re.MULTILINE))
-    return [words(re.sub("[`*]", "", block.strip().removeprefix("- "))) for block in blocks if block.strip()]
+def plain(markdown: str) -> str:
+    """The text of a description as a browser shows it, in one line."""
+    return " ".join(re.sub(r"^(#+|-) |[`*]", "", markdown, flags=re.MULTILINE).split())
 
 
 def assert_contains(text: str, *descriptions: str) -> None:
-    for paragraph in [paragraph for description in descriptions for paragraph in paragraphs(description)]:
-        assert paragraph in words(text)
+    for description in descriptions:
+        assert plain(description) in plain(text)
 
 
 def first_media(node: dict[str, Any]) -> dict[str, Any]:
@@ -135,7 +138,7 @@ def test_operation_shows_its_parameters_and_the_schemas_of_responses_at_once(pag
         assert set(resolved(DOCUMENT, schema.get("items", schema)).get("properties", {})) <= shown[status]
     if operation == UPDATE:
         receiver = described["x-codeSamples"][0]["source"]
-        assert words(receiver) in map(words, section(page, operation).locator("pre").all_inner_texts())
+        assert plain(receiver) in map(plain, section(page, operation).locator("pre").all_inner_texts())
 
 
 @pytest.mark.parametrize("operation", [START, UPDATE])
@@ -159,26 +162,22 @@ def test_client_picker_shows_the_written_samples_and_the_languages_of_the_guide(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_generated_sample_contains_the_url_and_the_key(samples: dict[str, str], language: str) -> None:
-    text = words(samples[language])
+    text = plain(samples[language])
     assert REQUESTS.get(language, HOST + TARGET) in text
     assert all(part in text for part in ("/v1/tracking/start", "API-Key", KEY))
-    assert "post" in text.lower()
-    assert "carrier_id" not in text
+    assert ("post" in text.lower(), "carrier_id" in text) == (True, False)
 
 
-@pytest.mark.parametrize("language", RUNNERS)
+@pytest.mark.parametrize("language", [name for name, command in RUNNERS.items() if shutil.which(command[0])])
 def test_generated_sample_starts_tracking(
     samples: dict[str, str], language: str, fake: FakeShipEngine, tmp_path: Path
 ) -> None:
-    command = RUNNERS[language].split()
-    if not shutil.which(command[0]):
-        pytest.skip(f"{command[0]} is missing")
     source = BEFORE.get(language, "") + samples[language]
     for old, new in [(HOST, fake.url), (KEY, fake.api_key), *CHANGES]:
         source = source.replace(old, new)
     path = tmp_path / "sample.go"  # Go requires the extension
     path.write_text(source)
-    subprocess.run([*command, path], check=True, capture_output=True, timeout=60)
+    subprocess.run([*RUNNERS[language], path], check=True, capture_output=True, timeout=60)
     assert fake.subscriptions == [Subscription(PACKAGE[1], PACKAGE[0], None)]
 
 
@@ -197,5 +196,4 @@ def test_error_catalogue_shows_all_codes_after_a_click(page: Page) -> None:
     for button in catalogue.get_by_text("Show all values").all():
         button.click()
     descriptions = DOCUMENT["components"]["schemas"]["KnownErrorCode"]["x-enumDescriptions"]
-    assert len(descriptions) == 50
     assert_contains(catalogue.inner_text(), *[f"{code} {description}" for code, description in descriptions.items()])
