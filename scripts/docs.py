@@ -34,10 +34,10 @@ OPTIONS = {
     # Scalar truncates these texts. What is hidden: schemas once more, and references instead of examples.
     "customCss": """
         .markdown-summary.truncate { display: block; white-space: normal }
+        .markdown pre, .markdown pre * { white-space: pre-wrap !important }
         .request-card pre code * { white-space: pre-wrap !important; word-break: break-all }
         .response-card .scalar-card-content { grid-template-columns: minmax(0, 1fr) }
-        .response-card .response-description-markdown { max-height: none }
-        .response-card .tab-list { flex-wrap: wrap }
+        .response-card .response-description-markdown { max-height: none } .response-card .tab-list { flex-wrap: wrap }
         .scalar-card-checkbox, .responses-list--tree .property--level-0 > * > .property-example { display: none }""",
 }
 TEMPLATE = """<!doctype html>
