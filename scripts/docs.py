@@ -1,17 +1,21 @@
-"""Render the spec as one HTML file that works offline, by itself: `make docs`.
+"""Render the spec as one HTML file that works offline: `make docs`.
 
-The page is Scalar's; its bundle lies in the package `offapi`, so neither node nor the network is needed.
+The renderer is Scalar. Its bundle is part of the package `offapi`, so neither node nor the network is needed.
 """
 
 import json
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from spec import SPEC, load
 
 PAGE = SPEC.parent.parent / "build" / "docs" / "index.html"
+# The rest are those of ShipEngine's guide, one for each language. Scalar has no option that selects clients.
+HIDDEN_CLIENTS = """c clojure dart fsharp julia kotlin ocaml r rust aiohttp asynchttp axios csharp/restsharp guzzle
+    httpie httpx_async httpx_sync jquery laravel nethttp ofetch python3 undici unirest webrequest wget xhr"""
 OPTIONS = {
-    # Nothing may ask another host: no fonts, no assistant, no requests to the API from the page.
+    # No requests to other hosts: no fonts, no assistant, no calls to the API.
     "withDefaultFonts": False,
     "telemetry": False,
     "agent": {"disabled": True},
@@ -20,32 +24,46 @@ OPTIONS = {
     "hideTestRequestButton": True,
     "hideClientButton": True,
     "documentDownloadType": "none",
-    # What the spec says, in its order, and no generated samples beside its own.
-    "hiddenClients": True,
+    # All of the spec, in its order, without a click. `expandAllSchemaProperties` makes the page four times as long.
     "defaultOpenAllTags": True,
     "expandAllModelSections": True,
+    "expandAllResponses": True,
     "orderSchemaPropertiesBy": "preserve",
     "orderRequiredPropertiesFirst": False,
-    # Each answer says in its line what it means, instead of breaking off.
-    "customCss": ".markdown-summary.truncate { display: block; white-space: normal }",
+    "hiddenClients": HIDDEN_CLIENTS.split(),
+    # Scalar truncates these texts. What is hidden: schemas once more, and references instead of examples.
+    "customCss": """
+        .markdown-summary.truncate { display: block; white-space: normal }
+        .markdown pre, .markdown pre * { white-space: pre-wrap !important }
+        .request-card pre code * { white-space: pre-wrap !important; word-break: break-all }
+        .response-card .scalar-card-content { grid-template-columns: minmax(0, 1fr) }
+        .response-card .response-description-markdown { max-height: none } .response-card .tab-list { flex-wrap: wrap }
+        .scalar-card-checkbox, .responses-list--tree .property--level-0 > * > .property-example { display: none }""",
 }
 TEMPLATE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
+<html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'unsafe-inline' 'unsafe-eval' data: blob:">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<div id="page"></div>
-<script>{bundle}</script>
+<title>{title}</title><link rel="icon" href="data:,">
+<div id="page"></div><script>{bundle}</script>
 <script>Scalar.createApiReference("#page", {options})</script>
-</html>
 """
 
 
+def adapted(document: dict[str, Any]) -> dict[str, Any]:
+    """Change the document where Scalar needs it, and return it."""
+    carrier_id = document["components"]["parameters"]["carrier_id"]
+    (value,) = carrier_id["schema"].pop("examples")
+    carrier_id["examples"] = {"default": {"value": value, "x-disabled": True}}  # Scalar's samples would send it
+    for webhook in document["webhooks"].values():
+        for sample in webhook["post"]["x-codeSamples"]:  # Scalar does not show these
+            webhook["post"]["description"] += f"\n```{sample['lang'].lower()}\n{sample['source']}\n```\n"
+    return document
+
+
 def main(page: Path = PAGE) -> None:
-    """Write the page and say where it is."""
-    document = load(SPEC)
+    """Write the page and print its path."""
+    document = adapted(load(SPEC))
     bundle = (resources.files("offapi") / "scalar.js").read_text().replace("</script", r"<\/script")
     options = json.dumps({**OPTIONS, "content": document}).replace("</", r"<\/")
     page.parent.mkdir(parents=True, exist_ok=True)
