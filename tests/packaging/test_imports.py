@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "_models": {"_responses", "generated"},
     "_config": {"_auth", "exceptions"},
     "_http": {"_auth", "_config", "_models", "_responses", "_version", "exceptions", "generated"},
-    "_bulk": {"_http", "exceptions"},
+    "_bulk": {"_config", "_http", "exceptions"},
     "client": {"_bulk", "_config", "_http", "_models", "exceptions", "generated"},
     "webhooks": {"_config", "_models", "_responses", "exceptions", "generated"},
     "testing": {"webhooks"},

@@ -24,6 +24,7 @@ from shipengine_tracking.testing import FakeShipEngine
 
 pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(600)]
 
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 ROOT = Path(__file__).parents[2]
 USE = """
 import sys
@@ -38,7 +39,7 @@ with TrackingClient("another key", base_url=sys.argv[1]) as client:
         print(error.code)
 """
 # The tests that need nothing but the installed package and the tools below.
-SUITE = ["tests/client", "tests/http", "tests/bulk", "tests/webhooks", "tests/testing"]
+SUITE = ["tests/client", "tests/http", "tests/bulk", "tests/webhooks", "tests/testing", "tests/cli"]
 NOT_IN_SUITE = ["webhooks/test_receivers.py", "webhooks/test_signatures.py", "testing/test_fake_against_spec.py"]
 SUITE_NEEDS = ["freezegun", "hypothesis", "pytest", "pytest-timeout", "ruamel-yaml", "trustme"]
 
@@ -99,7 +100,7 @@ def install(wheel: Path, venv: Path, kind: str, extras: str = "") -> Path:
 
     "lowest" takes the lowest version of each dependency and this Python, "newest" the newest of both.
     """
-    run("uv", "venv", "--python", sys.executable if kind == "lowest" else [*pythons.find().values()][-1], venv)
+    run("uv", "venv", "--python", sys.executable if kind == "lowest" else [*pythons.find(PYTHONS).values()][-1], venv)
     direct = [f"{one.name}{one.specifier}" for one in requirements(wheel, extras)]  # uv lowers direct ones only
     resolution = "lowest-direct" if kind == "lowest" else "highest"
     run("uv", "pip", "install", "--python", venv / "bin" / "python", "--resolution", resolution, wheel, *direct)
@@ -108,7 +109,8 @@ def install(wheel: Path, venv: Path, kind: str, extras: str = "") -> Path:
 
 def requirements(wheel: Path, extras: str) -> list[Requirement]:
     every = [Requirement(line) for line in metadata(wheel).get_all("Requires-Dist", [])]
-    return [one for one in every if one.marker is None or one.marker.evaluate({"extra": extras})]
+    markers = [{"extra": extra} for extra in extras.split(",")]
+    return [one for one in every if one.marker is None or any(map(one.marker.evaluate, markers))]
 
 
 def installed(python: Path) -> dict[str, str]:
@@ -123,13 +125,15 @@ def test_installed_wheel_makes_a_call(kind: str, wheel: Path, tmp_path: Path, fa
     output = run(python, "-I", "-W", "error", "-c", USE, fake.url, fake.api_key, cwd=tmp_path)
     assert output == "unauthorized\n"
     assert len(fake.subscriptions) == 1
+    done = subprocess.run([python, "-m", "shipengine_tracking"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "shipengine-tracking[cli]" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("kind", ["lowest", "newest"])
 def test_installed_wheel_passes_the_tests(kind: str, wheel: Path, tmp_path: Path) -> None:
-    python = install(wheel, tmp_path / "venv", kind, extras="webhooks")
+    python = install(wheel, tmp_path / "venv", kind, extras="webhooks,cli")
     before = installed(python)
-    for requirement in requirements(wheel, "webhooks"):
+    for requirement in requirements(wheel, "webhooks,cli"):
         (floor,) = (one.version for one in requirement.specifier if one.operator == ">=")
         if kind == "lowest":
             assert f"{before[requirement.name]}.".startswith(f"{floor}."), "the lowest version does not exist"
@@ -138,6 +142,7 @@ def test_installed_wheel_passes_the_tests(kind: str, wheel: Path, tmp_path: Path
     assert len(tools) == len(SUITE_NEEDS)
     run("uv", "pip", "install", "--python", python, *tools)
     assert before.items() <= installed(python).items()
+    assert "start-many" in run(python.with_name("shipengine-tracking"))
 
     for name in ("tests", "spec", "scripts"):  # away from the sources, so that only the wheel can be imported
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
