@@ -192,7 +192,7 @@ class Blocker:
 def test_fork_while_another_thread_holds_a_lock_does_not_block(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     blocker = Blocker()
     if place == "limiter":
-        monkeypatch.setattr(http_client, "SimpleQueue", blocker.new_queue)
+        monkeypatch.setattr(http_client.HTTPClient, "_new_alarm", blocker.new_queue)
     else:
         monkeypatch.setattr(pool, "time", blocker)
     with PausedShipEngine() as fake, BackgroundClient("sync", fake, max_connections=1) as client:

@@ -25,7 +25,7 @@ from shipengine_tracking import (
 )
 from shipengine_tracking._config import ClientConfig
 from shipengine_tracking._http import flow
-from shipengine_tracking._http.flow import SEND, Call, Cancelled, Operation, backoff, is_retryable
+from shipengine_tracking._http.flow import Call, Cancelled, Operation, backoff, is_retryable
 from shipengine_tracking._http.rate_limit import RateLimiter, Waiter
 from shipengine_tracking_generated.api.tracking import start_tracking, stop_tracking
 from shipengine_tracking_generated.types import Response
@@ -80,11 +80,11 @@ class Driver:
             except (ShipEngineError, Cancelled) as error:
                 sent = error
                 break
-            if step is SEND:
+            if step is None:
                 sent = todo.pop(0)
             else:
-                self.sleeps.append(step.seconds)
-                self.now += 0 if self.is_frozen else step.seconds
+                self.sleeps.append(step)
+                self.now += 0 if self.is_frozen else step
                 self.on_sleep()
                 sent = False
         assert not todo, "the call has sent fewer requests"

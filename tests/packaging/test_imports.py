@@ -14,15 +14,16 @@ GENERATED, OVERLAY = "shipengine_tracking_generated", "shipengine_tracking"
 # What each module or package of the overlay may import of the others.
 MAY_IMPORT = {
     "_version": set[str](),
+    "_fork": set[str](),
     "_responses": set[str](),
     "_auth": set[str](),
     "exceptions": {"_responses"},
     "_models": {"_responses"},
     "_config": {"_auth", "exceptions"},
-    "_http": {"_auth", "_config", "_models", "_responses", "_version", "exceptions"},
-    "_bulk": {"_http", "exceptions"},
+    "_http": {"_auth", "_config", "_fork", "_models", "_responses", "_version", "exceptions"},
+    "_bulk": {"_config", "_http", "exceptions"},
     "client": {"_bulk", "_config", "_http", "_models", "exceptions"},
-    "webhooks": {"_config", "_models", "_responses", "exceptions"},
+    "webhooks": {"_config", "_fork", "_models", "_responses", "exceptions"},
     "testing": {"webhooks"},
     "__init__": {"_bulk", "_models", "_version", "client", "exceptions"},
 }
