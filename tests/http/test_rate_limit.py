@@ -364,28 +364,18 @@ def test_limiter_forgets_all_moments_if_the_clock_is_set_back(result: object) ->
 # --- interrupted calls
 
 
-@pytest.mark.parametrize(
-    "steps",
-    [
-        pytest.param(["is_queued"], id="before it is queued"),
-        pytest.param(["append"], id="in the queue"),
-        pytest.param(["append", "sent_at"], id="let through"),
-        pytest.param(["append", "sent_at", "in_flight"], id="in flight and queued"),
-        pytest.param(["append", "sent_at", "in_flight", "popleft"], id="in flight"),
-    ],
-)
-def test_call_interrupted_at_any_step_leaves_no_trace(steps: list[str]) -> None:
-    """Ctrl-C can interrupt `acquire` and `release` between any two lines."""
+@pytest.mark.parametrize("done", range(5))
+def test_call_interrupted_at_any_step_leaves_no_trace(done: int) -> None:
+    """Ctrl-C can interrupt `acquire` between any two lines."""
     limiter, waiter = new_limiter(max_in_flight=1), Waiter(is_queued=True)
-    effects: dict[str, Callable[[], object]] = {
-        "is_queued": lambda: None,
-        "append": lambda: limiter.queue.append(waiter),
-        "sent_at": lambda: setattr(waiter, "sent_at", 1),
-        "in_flight": lambda: limiter.in_flight.add(waiter),
-        "popleft": lambda: limiter.queue.popleft(),
-    }
-    for step in steps:
-        effects[step]()
+    steps: list[Callable[[], object]] = [
+        lambda: limiter.queue.append(waiter),
+        lambda: setattr(waiter, "sent_at", 1),
+        lambda: limiter.in_flight.add(waiter),
+        limiter.queue.popleft,
+    ]
+    for step in steps[:done]:
+        step()
     limiter.release(waiter, 1)
     assert not limiter.queue
     assert can_send(limiter, 1)
