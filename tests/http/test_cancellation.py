@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from shipengine_tracking import (
-    APIConnectionError,
     AsyncTrackingClient,
     ClientStateError,
     InvalidRequestError,
@@ -222,13 +221,3 @@ def test_connection_in_flight_is_closed_when_its_call_ends(caller: Caller, respo
         with suppress(InvalidRequestError):
             call.result(30)
         assert client_sockets(fake) == 0
-
-
-def test_closed_server_ends_calls_in_flight(caller: Caller) -> None:
-    fake = FakeShipEngine()
-    with fake, BackgroundClient(caller.kind, fake, max_retries=0) as client:
-        fake.enqueue(Response(b"", "hang"))
-        call = client.start()
-        wait_until(lambda: fake.requests)
-        fake.close()
-        assert isinstance(call.exception(30), APIConnectionError)

@@ -313,14 +313,6 @@ def test_end_between_the_first_check_and_the_sleep_is_not_missed(driver: Driver)
     assert driver.sleeps == []
 
 
-def test_call_ended_while_it_waited_is_not_sent(driver: Driver) -> None:
-    driver.occupy(failure(429, 40.0))
-    end = ClientStateError("closed")
-    driver.on_sleep = lambda: setattr(driver, "check", raising(end))
-    assert driver.run() is end
-    assert (driver.sleeps, end.attempts) == ([40.0], 0)
-
-
 @pytest.mark.parametrize(
     ("first", "end", "is_first_raised"),
     [
@@ -341,39 +333,11 @@ def test_call_ended_during_a_pause_raises_what_matters_more(
     assert hasattr(error, "__notes__") is is_first_raised
 
 
-@pytest.mark.parametrize(("status", "is_first_raised"), [(503, True), (429, False)])
-def test_retry_blocked_by_the_pace_raises_what_matters_more(driver: Driver, status: int, is_first_raised: bool) -> None:
-    driver.limiter = RateLimiter(100, 1, SimpleQueue)
-    first = failure(status)
-    error = driver.run(first, max_wait=2.0)
-    assert (error is first) is is_first_raised
-    assert error.attempts == 1
-    if not is_first_raised:
-        assert type(error) is RateLimitError
-        assert error.retry_after == pytest.approx(59.75)
-
-
 def raising(error: Exception) -> Callable[[], None]:
     def check() -> None:
         raise error
 
     return check
-
-
-@pytest.mark.parametrize("end", [KeyboardInterrupt(), GeneratorExit(), ZeroDivisionError()])
-@pytest.mark.parametrize("steps", [1, 2, 3])
-def test_interrupted_call_leaves_the_limiter(driver: Driver, end: BaseException, steps: int) -> None:
-    driver.limiter = RateLimiter(1, None, SimpleQueue)
-    other = driver.occupy()
-    running = driver.start()
-    running.send(None)  # waits for a connection
-    driver.limiter.release(other, driver.now, SUCCESS)
-    for result in [True, failure(503)][: steps - 1]:  # is in flight, pauses
-        running.send(result)
-    with pytest.raises(type(end)):
-        running.throw(end)
-    assert (len(driver.limiter.in_flight), len(driver.limiter.queue)) == (0, 0)
-    assert driver.run(SUCCESS) is None
 
 
 def test_removal_remembers_a_lost_response_over_several_attempts(driver: Driver) -> None:

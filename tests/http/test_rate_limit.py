@@ -259,17 +259,6 @@ def test_delay_of_a_call_behind_another_has_the_reason_of_the_queue() -> None:
 # --- max_connections and requests_per_minute
 
 
-def test_limiter_bounds_the_calls_in_flight() -> None:
-    limiter = new_limiter(max_in_flight=2)
-    in_flight = [send(limiter, 0) for _ in range(2)]
-    waiter = Waiter()
-    assert limiter.acquire(waiter, 0) == Delay(MAX_SLEEP, "max_connections")
-    assert not has_alarm(waiter)
-    limiter.release(in_flight[0], 1, OK)
-    assert has_alarm(waiter)
-    assert limiter.acquire(waiter, 1) is None
-
-
 def test_permit_comes_back_a_minute_after_the_response() -> None:
     limiter = new_limiter(per_minute=2)
     in_flight = [send(limiter, 0) for _ in range(2)]

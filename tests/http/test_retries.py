@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 
 from shipengine_tracking import (
@@ -67,17 +66,6 @@ def test_client_retries_three_times_by_default(fake: FakeShipEngine) -> None:
     assert len(fake.requests) == 4
 
 
-@pytest.mark.parametrize(("retry_after", "max_wait"), [(91, 90), (1, 0)])
-def test_wait_longer_than_max_wait_is_raised_at_once(
-    fake: FakeShipEngine, caller: Caller, retry_after: int, max_wait: float
-) -> None:
-    fake.enqueue(limited(retry_after))
-    with takes(0):
-        error = caller.call_fake(fake, max_retries=3, max_wait=max_wait)
-    assert type(error) is RateLimitError
-    assert (error.retry_after, error.attempts) == (retry_after, 1)
-
-
 def test_429_blocks_the_next_call_too(fake: FakeShipEngine, caller: Caller) -> None:
     fake.enqueue(limited(60))
     settings: dict[str, Any] = {"api_key": fake.api_key, "base_url": fake.url, "max_wait": 30}
@@ -120,20 +108,6 @@ def test_calls_in_flight_are_bounded_by_max_connections(caller: Caller) -> None:
         fake.resume.set()
         assert [call.exception(30) for call in calls] == [None] * 30
         assert (len(fake.subscriptions), fake.connections) == (30, 3)
-
-
-def test_waiting_for_a_connection_honours_the_pool_timeout(caller: Caller) -> None:
-    settings: dict[str, Any] = {"max_connections": 1, "timeout": httpx.Timeout(30, pool=0.3)}
-    with PausedShipEngine() as fake, BackgroundClient(caller.kind, fake, **settings) as client:
-        first = client.start()
-        wait_until(lambda: fake.requests)
-        with takes(0.3):
-            error = client.start().exception(30)
-        assert type(error) is APITimeoutError
-        assert error.attempts == 0
-        fake.resume.set()
-        assert first.exception(30) is None
-        assert len(fake.requests) == 1
 
 
 @pytest.mark.parametrize(
