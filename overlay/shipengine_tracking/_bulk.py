@@ -25,7 +25,7 @@ from .exceptions import (
 )
 
 PREFETCH = 2  # packages read ahead, in multiples of the concurrency
-# A run whose client was closed is complete if the source has no more packages. How many seconds to wait for its end.
+# If the client was closed, the run is complete if the source has ended. Seconds to wait for that.
 READ_END = 0.5
 # A call that fails for one of these reasons shows that all others would fail, too.
 ACCOUNT_ERRORS = (AuthenticationError, AccountError, RateLimitError, ClientStateError)
@@ -147,7 +147,7 @@ class _Threads:
 
     @property
     def _room(self) -> int:
-        # After the client was closed, one more package is read: the run is complete only if there is none.
+        # After the client was closed, try to read one more package: if the source has ended, the run is complete.
         return 1 if self.progress.run.has_ended else PREFETCH * self._maximum
 
     def result(self) -> tuple[Any, BaseException | None]:
@@ -212,7 +212,7 @@ class _Tasks:
             worker.add_done_callback(lambda _: self._results.put_nowait(None))
 
     def _stop(self, _: object = None) -> None:
-        self._room.release()  # `_read` may read one more package: the run is complete only if there is none
+        self._room.release()  # so that `_read` tries to read one more: if the source has ended, the run is complete
         for _ in self._workers:
             self._todo.put_nowait(None)
 

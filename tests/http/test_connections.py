@@ -20,7 +20,7 @@ from shipengine_tracking.testing import FakeShipEngine, Response
 from support import PACKAGE, BackgroundClient, Caller, PausedShipEngine, client_sockets, wait_until
 
 # Python 3.12 warns of every fork in a process with threads.
-allows_forks = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 
 class Clock:
@@ -132,7 +132,6 @@ def wait_for_success(child: int) -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-@allows_forks
 def test_forked_process_has_connections_of_its_own(fake: FakeShipEngine) -> None:
     with TrackingClient(fake.api_key, base_url=fake.url) as client:
         client.start(**PACKAGE)
@@ -143,7 +142,6 @@ def test_forked_process_has_connections_of_its_own(fake: FakeShipEngine) -> None
     assert (len(fake.subscriptions), len(fake.requests), fake.connections) == (21, 41, 2)
 
 
-@allows_forks
 def test_forked_process_does_not_wait_for_calls_of_its_parent() -> None:
     with PausedShipEngine() as fake, BackgroundClient("sync", fake, max_connections=1) as client:
         calls = [client.start() for _ in range(3)]
@@ -155,7 +153,6 @@ def test_forked_process_does_not_wait_for_calls_of_its_parent() -> None:
         assert [call.exception(30) for call in calls] == [None] * 3
 
 
-@allows_forks
 def test_forked_process_does_not_wait_for_the_rate_limit_of_its_parent(fake: FakeShipEngine) -> None:
     with TrackingClient(fake.api_key, base_url=fake.url, max_retries=0) as client:
         fake.enqueue(Response.of(429, headers={"Retry-After": "80"}))
@@ -188,7 +185,6 @@ class Blocker:
         return time.monotonic()
 
 
-@allows_forks
 @pytest.mark.parametrize("place", ["limiter", "pool"])
 def test_fork_while_another_thread_holds_a_lock_does_not_block(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     blocker = Blocker()

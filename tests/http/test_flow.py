@@ -48,15 +48,9 @@ def failure(status: int, retry_after: float | None = None, body: bytes = b"") ->
 def result_of(case: Any) -> Any:
     """Return the result of an attempt: a status, a status with Retry-After, or None for a lost connection."""
     if case is None:
-        return connection_error()
+        return APIConnectionError("no response")
     status, retry_after = case if isinstance(case, tuple) else (case, None)
     return SUCCESS if status == 204 else failure(status, retry_after)
-
-
-def connection_error(cause: Exception | None = None) -> APIConnectionError:
-    error = APIConnectionError(f"no response about {NUMBER}")
-    error.__cause__ = cause
-    return error
 
 
 class Driver:
@@ -182,11 +176,32 @@ def test_unsendable_request_has_no_attempts(driver: Driver) -> None:
 # --- waiting for the limiter
 
 
-def test_max_wait_counts_waiting_for_the_limiter(driver: Driver) -> None:
-    driver.occupy(failure(429, 40.0))
-    last = failure(429, 40.0)
-    assert driver.run(failure(429, 40.0), last, max_retries=9) is last
-    assert driver.sleeps == [40.0, 40.0]
+@pytest.mark.parametrize(
+    ("blocked_for", "elapsed", "is_frozen", "results", "settings", "sleeps"),
+    [
+        pytest.param(40.0, 0.0, False, [(429, 40.0), (429, 40.0)], {}, [40.0, 40.0], id="max_wait counts it"),
+        pytest.param(50.0, 0.0, False, [204], {"timeout": httpx.Timeout(30, pool=5.0)}, [50.0], id="pool timeout"),
+        pytest.param(100.0, 90.0, False, [204], {"max_wait": 5.0}, [], id="longest block has ended"),
+        pytest.param(40.0, 0.0, True, [(503, 40.0), (503, 40.0)], {}, [40.0, 40.0], id="freezegun"),
+        pytest.param(10.5, 0.0, False, [204], {"in_run": True, "max_wait": 10.5}, [10.5], id="run"),
+    ],
+)
+def test_call_waits_until_a_429_of_another_call_lets_it_through(
+    driver: Driver,
+    blocked_for: float,
+    elapsed: float,
+    is_frozen: bool,
+    results: list[Any],
+    settings: dict[str, Any],
+    sleeps: list[float],
+) -> None:
+    driver.limiter = RateLimiter(1, None, SimpleQueue)
+    driver.occupy(failure(429, blocked_for))
+    driver.now += elapsed
+    driver.is_frozen = is_frozen
+    todo = [result_of(result) for result in results]
+    assert driver.run(*todo, **settings) is (None if todo[-1] is SUCCESS else todo[-1])
+    assert driver.sleeps == sleeps
 
 
 def test_call_blocked_by_a_429_gives_up_at_once_if_it_cannot_wait(driver: Driver) -> None:
@@ -203,38 +218,32 @@ def test_call_blocked_by_a_429_gives_up_at_once_if_it_cannot_wait(driver: Driver
 
 
 @pytest.mark.parametrize(
-    ("limits", "others", "max_wait", "sleeps", "retry_after", "message"),
+    ("per_minute", "others", "settings", "sleeps", "retry_after", "message"),
     [
-        pytest.param((100, None), [WINDOW], 59.0, [], 60.0, "rate limit is reached: wait 60 s", id="used-up window"),
-        pytest.param((100, None), [(429, 0.0), 0], 20.0, [20.0], None, "rate limit is reached: try", id="probe"),
-        pytest.param((100, 2), [204, 204], 59.0, [], 60.0, "requests_per_minute is reached: wait 60 s", id="pace"),
-        pytest.param((100, None), [(429, 100.0)], 99.0, [], 100.0, "wait 100 s", id="longer than the longest block"),
+        pytest.param(None, [WINDOW], {"max_wait": 59.0}, [], 60.0, "limit is reached: wait 60 s", id="used-up window"),
+        pytest.param(None, [(429, 0.0), 0], {"max_wait": 20.0}, [20.0], None, "limit is reached: try", id="probe"),
+        pytest.param(2, [204, 204], {"max_wait": 59.0}, [], 60.0, "requests_per_minute is reached: wait", id="pace"),
+        pytest.param(None, [(429, 100.0)], {"max_wait": 99.0}, [], 100.0, "wait 100 s", id="longest block"),
+        pytest.param(None, [(429, 10.5)], {"in_run": True, "max_wait": 10.0}, [], 10.5, "wait 11 s", id="run"),
     ],
 )
 def test_call_that_cannot_wait_for_its_turn_names_the_cause_and_the_remedy(
     driver: Driver,
-    limits: tuple[int, int | None],
+    per_minute: int | None,
     others: list[Any],
-    max_wait: float,
+    settings: dict[str, Any],
     sleeps: list[float],
     retry_after: float | None,
     message: str,
 ) -> None:
-    driver.limiter = RateLimiter(*limits, SimpleQueue)
+    driver.limiter = RateLimiter(100, per_minute, SimpleQueue)
     for other in others:
         driver.occupy(other if other is WINDOW else result_of(other) if other else None)
-    error = driver.run(max_wait=max_wait)
+    error = driver.run(**settings)
     assert type(error) is RateLimitError
     assert (driver.sleeps, error.retry_after, error.attempts) == (sleeps, retry_after, 0)
     assert message in str(error)
     assert (error.__cause__ is not None) is isinstance(others[0], tuple)  # the 429
-
-
-def test_announcement_longer_than_the_longest_block_counts_only_while_blocked(driver: Driver) -> None:
-    driver.occupy(failure(429, 100.0))
-    driver.now += 90.0
-    assert driver.run(SUCCESS, max_wait=5.0) is None
-    assert driver.sleeps == []
 
 
 def test_call_that_waits_is_woken_by_a_block_longer_than_it_can_wait(driver: Driver) -> None:
@@ -274,21 +283,6 @@ def test_waiting_for_a_connection_ends_with_a_timeout(
     assert len(waited) <= len(driver.sleeps) <= len(waited) + 5 * is_frozen
 
 
-def test_waiting_for_the_rate_limit_does_not_count_towards_the_pool_timeout(driver: Driver) -> None:
-    driver.limiter = RateLimiter(1, None, SimpleQueue)
-    driver.occupy(failure(429, 50.0))
-    assert driver.run(SUCCESS, timeout=httpx.Timeout(30, pool=5.0)) is None
-    assert sum(driver.sleeps) == 50.0
-
-
-def test_call_with_a_stopped_clock_waits_out_the_pauses_and_the_rate_limit(driver: Driver) -> None:
-    driver.is_frozen = True
-    driver.occupy(failure(429, 40.0))
-    last = failure(503, 40.0)
-    assert driver.run(failure(503, 40.0), last) is last
-    assert driver.sleeps == [40.0, 40.0]
-
-
 # --- what becomes of an earlier attempt
 
 
@@ -318,7 +312,7 @@ def test_end_between_the_first_check_and_the_sleep_is_not_missed(driver: Driver)
     [
         pytest.param(failure(503, 20.0), ClientStateError("closed"), True, id="closed after a 503"),
         pytest.param(failure(429, 20.0), ClientStateError("closed"), True, id="closed after a 429"),
-        pytest.param(connection_error(), Cancelled(), True, id="run ended after a lost connection"),
+        pytest.param(APIConnectionError("no response"), Cancelled(), True, id="run ended after a lost connection"),
         pytest.param(failure(429, 20.0), Cancelled(), False, id="run ended after a 429"),
     ],
 )
@@ -359,12 +353,6 @@ def test_run_waits_for_a_connection_and_for_the_pace_without_end(driver: Driver)
     driver.on_sleep = free_the_connection
     assert driver.run(SUCCESS, in_run=True, max_wait=10.0, timeout=1.0) is None
     assert sum(driver.sleeps) == 40 * 30.0 + 60.0
-
-
-def test_run_gives_up_if_the_rate_limit_takes_longer_than_max_wait(driver: Driver) -> None:
-    driver.occupy(failure(429, 10.5))
-    assert type(driver.run(in_run=True, max_wait=10.0)) is RateLimitError
-    assert driver.run(SUCCESS, in_run=True, max_wait=10.5) is None
 
 
 # --- logs
