@@ -33,21 +33,9 @@ from .flow import Operation
 BODY_LIMIT = 1_000_000  # bytes
 KEEPALIVE = 30.0  # seconds that an idle connection is kept
 # The request cannot be sent. The last two come from host names, also that of a proxy.
-UNSENDABLE: tuple[type[Exception], ...] = (
-    httpx.LocalProtocolError,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-    UnicodeError,
-    OverflowError,
-)
+UNSENDABLE = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError, OverflowError)
 # What httpx raises, and what it does not translate from below.
-TRANSPORT_ERRORS: tuple[type[Exception], ...] = (
-    *UNSENDABLE,
-    httpx.HTTPError,
-    httpx.StreamError,
-    OSError,
-    ExceptionGroup,
-)
+NETWORK_ERRORS: tuple[type[Exception], ...] = (*UNSENDABLE, httpx.HTTPError, httpx.StreamError, OSError, ExceptionGroup)
 
 
 def client_options(config: ClientConfig) -> dict[str, Any]:
@@ -126,7 +114,7 @@ class Exchange:
             reason = f": {error}" if type(error) is ValueError else ""
             failure.args = (f"{failure}: the API does not document this response{reason}",)
             return failure
-        if not isinstance(error, TRANSPORT_ERRORS):
+        if not isinstance(error, NETWORK_ERRORS):
             raise error
         self.config.auth.redact_exception(error)
         reason = one_line(f"{type(error).__name__}: {error}".rstrip(": "), 300)
