@@ -13,8 +13,8 @@ from typing import Any
 from attrs import field, frozen
 
 from ._config import package_params
-from ._http.client import AsyncHTTPClient, HTTPClient, Run
-from ._http.flow import Cancelled
+from ._http.client import AsyncHTTPClient, HTTPClient
+from ._http.flow import Cancelled, Operation
 from .exceptions import (
     AccountError,
     AuthenticationError,
@@ -25,7 +25,8 @@ from .exceptions import (
 )
 
 PREFETCH = 2  # packages read ahead, in multiples of the concurrency
-READ_END = 0.5  # seconds that an asynchronous source may take for its end after the client was closed
+# If the client was closed, the run is complete if the source has ended. Seconds to wait for that.
+READ_END = 0.5
 # A call that fails for one of these reasons shows that all others would fail, too.
 ACCOUNT_ERRORS = (AuthenticationError, AccountError, RateLimitError, ClientStateError)
 
@@ -44,7 +45,7 @@ class Package:
 
     def check(self) -> None:
         """Raise InvalidArgumentError if `start` would reject the arguments. Nothing is sent."""
-        package_params(tracking_number=self.tracking_number, carrier_code=self.carrier_code, carrier_id=self.carrier_id)
+        package_params(self.tracking_number, self.carrier_code, self.carrier_id)
 
 
 @frozen
@@ -68,14 +69,13 @@ def check_packages(packages: object, kinds: tuple[type, ...]) -> None:
         )
 
 
-def start_arguments(package: object) -> dict[str, Any]:
-    """Return the arguments of `start` for a package."""
+def _params(package: object) -> dict[str, str]:
     if not isinstance(package, Package):
         raise InvalidArgumentError(f"packages must yield Package, not {type(package).__name__}: wrap it in Package(…)")
-    return {name: getattr(package, name) for name in ("tracking_number", "carrier_code", "carrier_id")}
+    return package_params(package.tracking_number, package.carrier_code, package.carrier_id)
 
 
-def ends_run(error: BaseException) -> bool:
+def _ends_run(error: BaseException) -> bool:
     """Return whether the failure of one call ends the run."""
     return isinstance(error, ACCOUNT_ERRORS) or not isinstance(error, ShipEngineError)
 
@@ -97,7 +97,7 @@ class Progress:
 
     def outcome(self, package: Package, error: BaseException | None) -> Outcome | None:
         """Return the outcome of a package, or None if its failure is that of the run."""
-        if error is None or (isinstance(error, ShipEngineError) and not ends_run(error)):
+        if error is None or (isinstance(error, ShipEngineError) and not _ends_run(error)):
             return Outcome(package, error)
         if self.failure is None and not isinstance(error, Cancelled):
             self.failure = error
@@ -122,11 +122,11 @@ class _Threads:
     when it exits, so a server that hangs would delay the exit.
     """
 
-    def __init__(self, http: HTTPClient, source: Iterator[Package], maximum: int, start: Callable[[Any, Run], None]):
+    def __init__(self, http: HTTPClient, source: Iterator[Package], maximum: int, operation: Operation):
         self.progress = Progress(http)
         self.pending = 0  # packages without a result
         self._source: Any = source
-        self._maximum, self._start = maximum, start
+        self._http, self._maximum, self._operation = http, maximum, operation
         self._count = 0
         self._process = os.getpid()
         self._todo: SimpleQueue[tuple[Any] | None] = SimpleQueue()
@@ -151,7 +151,7 @@ class _Threads:
 
     @property
     def _room(self) -> int:
-        # When the client was closed, whether one more package can be read shows whether the run is complete.
+        # After the client was closed, try to read one more package: if the source has ended, the run is complete.
         return 1 if self.progress.run.has_ended else PREFETCH * self._maximum
 
     def result(self) -> tuple[Any, BaseException | None]:
@@ -170,19 +170,17 @@ class _Threads:
         while (item := self._todo.get()) is not None:
             error: BaseException | None = None
             try:
-                self._start(item[0], self.progress.run)
+                self._http.call(self._operation, _params(item[0]), self.progress.run)
             except BaseException as failure:  # the result has it
                 error = failure
-                if ends_run(error):
+                if _ends_run(error):
                     self.progress.end()
             self._done.put((item[0], error))
 
 
-def stream(
-    http: HTTPClient, packages: Iterable[Package], concurrency: int, start: Callable[[Any, Run], None]
-) -> Generator[Outcome]:
+def stream(http: HTTPClient, packages: Iterable[Package], concurrency: int, operation: Operation) -> Generator[Outcome]:
     """Start packages in threads; yield their outcomes."""
-    threads = _Threads(http, iter(packages), concurrency, start)
+    threads = _Threads(http, iter(packages), concurrency, operation)
     del packages  # the traceback of an exception would keep them
     progress = threads.progress
     try:
@@ -201,15 +199,11 @@ class _Tasks:
     """The tasks of a run: one reads the packages, so that outcomes need not wait for a slow source, the others call."""
 
     def __init__(
-        self,
-        http: AsyncHTTPClient,
-        read_one: Callable[[], Awaitable[Package]],
-        maximum: int,
-        start: Callable[[Any, Run], Awaitable[None]],
+        self, http: AsyncHTTPClient, read_one: Callable[[], Awaitable[Package]], maximum: int, operation: Operation
     ):
         self.progress = Progress(http)
         self._read_one: Any = read_one
-        self._start, self._working = start, maximum
+        self._http, self._working, self._operation = http, maximum, operation
         self._room = asyncio.Semaphore(PREFETCH * maximum)  # how many packages may be read before the next result
         self._todo = asyncio.Queue[tuple[Any] | None]()
         self._results = asyncio.Queue[tuple[Any, BaseException | None] | None]()  # None: a worker has ended
@@ -222,7 +216,7 @@ class _Tasks:
             worker.add_done_callback(lambda _: self._results.put_nowait(None))
 
     def _stop(self, _: object = None) -> None:
-        self._room.release()  # when the client was closed, whether `_read` can go on shows whether the run is complete
+        self._room.release()  # so that `_read` tries to read one more: if the source has ended, the run is complete
         for _ in self._workers:
             self._todo.put_nowait(None)
 
@@ -243,10 +237,10 @@ class _Tasks:
         while (item := await self._todo.get()) is not None:
             error: Exception | None = None
             try:
-                await self._start(item[0], self.progress.run)
+                await self._http.call(self._operation, _params(item[0]), self.progress.run)
             except Exception as failure:  # the result has it
                 error = failure
-                if ends_run(error):
+                if _ends_run(error):
                     self.progress.end()
             self._results.put_nowait((item[0], error))
 
@@ -280,11 +274,11 @@ async def stream_async(
     http: AsyncHTTPClient,
     packages: Iterable[Package] | AsyncIterable[Package],
     concurrency: int,
-    start: Callable[[Any, Run], Awaitable[None]],
+    operation: Operation,
 ) -> AsyncGenerator[Outcome]:
     """Start packages in tasks; yield their outcomes."""
     http.check_loop()
-    tasks = _Tasks(http, _reader(packages), concurrency, start)
+    tasks = _Tasks(http, _reader(packages), concurrency, operation)
     del packages  # the traceback of an exception would keep them
     progress = tasks.progress
     try:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Callable
 from typing import Any, cast
 
 import httpx
-from attrs import Attribute, field, frozen, validators
+from attrs import field, frozen
 
 from ._auth import APIKeyAuth
 from .exceptions import InvalidArgumentError
 
 DEFAULT_BASE_URL = "https://api.shipengine.com"
 MAX_SECONDS = 86_400.0
-_Validator = Callable[[Any, "Attribute[Any]", Any], None]
 
 
 def check_seconds(name: str, value: object, *, allow_zero: bool = False, maximum: float = MAX_SECONDS) -> None:
@@ -87,10 +85,6 @@ def _api_key(value: object) -> APIKeyAuth:
     return APIKeyAuth(_secret("SHIPENGINE_API_KEY", value))
 
 
-def _on_behalf_of(value: object) -> str | None:
-    return None if value is None else _secret("on_behalf_of", value)
-
-
 def _timeout(value: Any) -> httpx.Timeout:
     if not isinstance(value, httpx.Timeout):
         check_seconds("timeout", value)
@@ -101,28 +95,30 @@ def _timeout(value: Any) -> httpx.Timeout:
     return value
 
 
-def _seconds(*, allow_zero: bool = False) -> _Validator:
-    return lambda _, attribute, value: check_seconds(attribute.name, value, allow_zero=allow_zero)
-
-
-def _integer(minimum: int) -> _Validator:
-    return lambda _, attribute, value: check_integer(attribute.name, value, minimum)
-
-
-@frozen(kw_only=True)
+@frozen
 class ClientConfig:
     """The arguments of a client. `TrackingClient` documents them."""
 
     auth: APIKeyAuth = field(converter=_api_key)
     base_url: str = field(converter=check_base_url)
     timeout: httpx.Timeout = field(converter=_timeout)
-    deadline: float = field(validator=_seconds())
-    max_retries: int = field(validator=_integer(0))
-    max_wait: float = field(validator=_seconds(allow_zero=True))
-    max_connections: int = field(validator=_integer(1))
-    requests_per_minute: int | None = field(validator=validators.optional(_integer(1)))
-    on_behalf_of: str | None = field(converter=_on_behalf_of)
+    deadline: float
+    max_retries: int
+    max_wait: float
+    max_connections: int
+    requests_per_minute: int | None
+    on_behalf_of: str | None
     transport: Any
+
+    def __attrs_post_init__(self) -> None:
+        check_seconds("deadline", self.deadline)
+        check_integer("max_retries", self.max_retries, 0)
+        check_seconds("max_wait", self.max_wait, allow_zero=True)
+        check_integer("max_connections", self.max_connections, 1)
+        if self.requests_per_minute is not None:
+            check_integer("requests_per_minute", self.requests_per_minute, 1)
+        if self.on_behalf_of is not None:
+            _secret("on_behalf_of", self.on_behalf_of)
 
     @property
     def attempt_timeout(self) -> httpx.Timeout:
@@ -140,7 +136,7 @@ _SPREADSHEET_NUMBER = re.compile(r"-?[0-9]{1,3}([.,][0-9]+)?E\+[0-9]+", re.IGNOR
 _SHIPENGINE_ID = re.compile(r"(?=.{1,25}\Z)se(-[a-z0-9]+)+")
 
 
-def package_params(*, tracking_number: object, carrier_code: object, carrier_id: object) -> dict[str, str]:
+def package_params(tracking_number: object, carrier_code: object, carrier_id: object) -> dict[str, str]:
     """Return the query parameters that identify a package."""
     if carrier_code is None and carrier_id is None:
         raise InvalidArgumentError("carrier_code is missing: pass carrier_code='ups' or carrier_id='se-…'")

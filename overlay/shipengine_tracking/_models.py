@@ -75,6 +75,14 @@ class Webhook(TolerantModel, models.Webhook):  # pyright: ignore[reportIncompati
     __slots__ = ()
 
     @classmethod
+    def from_json(cls, body: bytes) -> Self:
+        """Return the webhook of a JSON object in a body. Raises ValueError if a required member is missing."""
+        webhook = super().from_json(body)
+        if None in (webhook.webhook_id, webhook.url, webhook.event):
+            raise ValueError("webhook_id, url or event is missing, or not a string")
+        return webhook
+
+    @classmethod
     def list_from_json(cls, body: bytes) -> list[Self]:
         """Return the webhooks of a JSON array in a body. Raises ValueError if the body is anything else."""
         document = _read_json(body)

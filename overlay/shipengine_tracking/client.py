@@ -11,9 +11,9 @@ from shipengine_tracking_generated.api.tracking import get_tracking_log, start_t
 from shipengine_tracking_generated.api.webhooks import create_webhook, delete_webhook, list_webhooks, update_webhook
 from shipengine_tracking_generated.models import CreateWebhookRequest, UpdateWebhookRequest
 
-from ._bulk import Outcome, Package, check_packages, start_arguments, stream, stream_async
+from ._bulk import Outcome, Package, check_packages, stream, stream_async
 from ._config import ClientConfig, check_integer, check_webhook_id, package_params, webhook_body
-from ._http.client import AsyncHTTPClient, HTTPClient, Run
+from ._http.client import AsyncHTTPClient, HTTPClient
 from ._http.flow import Operation
 from ._models import TrackingInformation, Webhook
 from .exceptions import InvalidArgumentError
@@ -59,8 +59,8 @@ class _BaseClient(Generic[_T]):
             timeout: Seconds for each of: connecting, sending, waiting for the next bytes, and waiting until fewer than
                 `max_connections` calls are in flight. An `httpx.Timeout` sets them separately.
             deadline: Seconds for one attempt as a whole. AsyncTrackingClient keeps it exactly. TrackingClient checks it
-                only when a part of the response body arrives, so it can be late by several timeouts, and cannot stop
-                a server that sends anything before the body byte by byte.
+                only when a part of the response body arrives, so an attempt can take several timeouts longer. It does
+                not end an attempt while the server sends the response headers slowly, a few bytes at a time.
             max_retries: How often a call is sent again after a connection failure, a timeout, or a status of 408, 429,
                 500, 502 to 504 or 520 to 526. 0 sends each call once.
             max_wait: Seconds that one call may wait in total: between attempts, for the account's rate limit and for
@@ -77,18 +77,8 @@ class _BaseClient(Generic[_T]):
         try:
             if transport is not None and not isinstance(transport, self._transport_class):
                 raise InvalidArgumentError(f"transport must be an httpx.{self._transport_class.__name__}")
-            self._config = ClientConfig(
-                auth=api_key,
-                base_url=base_url,
-                timeout=timeout,
-                deadline=deadline,
-                max_retries=max_retries,
-                max_wait=max_wait,
-                max_connections=max_connections,
-                requests_per_minute=requests_per_minute,
-                on_behalf_of=on_behalf_of,
-                transport=transport,
-            )
+            limits = max_retries, max_wait, max_connections, requests_per_minute
+            self._config = ClientConfig(api_key, base_url, timeout, deadline, *limits, on_behalf_of, transport)
             self._http = self._http_class(self._config)
         except InvalidArgumentError as error:
             api_key = None  # error reporters show the local variables of frames
@@ -115,8 +105,8 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
             tracking_number: The carrier's number of the package, sent exactly as given.
             carrier_code: ShipEngine's code of the carrier, such as `ups` or `stamps_com`. According to ShipEngine's
                 guide, USPS, UPS and FedEx need no connection to your account; every other carrier does.
-            carrier_id: The ID of a carrier that is connected to the account, such as `se-28529731`: instead of
-                `carrier_code`, or with it.
+            carrier_id: The ID of a carrier that is connected to the account, such as `se-28529731`. Pass it instead of
+                `carrier_code`, or together with it.
 
         Raises:
             InvalidArgumentError: An argument is not valid; nothing was sent.
@@ -126,18 +116,16 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
 
         Source: ShipEngine's API reference, `POST /v1/tracking/start`, version 1.1.202604070904.
         """
-        params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
-        self._http.call(START, params)
+        self._http.call(START, package_params(tracking_number, carrier_code, carrier_id))
 
     def stop(self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None) -> None:
         """Stop tracking a package. The arguments and exceptions are those of `start`.
 
-        A 404 after an attempt whose response was lost counts as success: the lost attempt was processed.
+        A 404 after an attempt whose response was lost counts as success: the lost attempt has stopped the tracking.
 
         Source: ShipEngine's API reference, `POST /v1/tracking/stop`.
         """
-        params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
-        self._http.call(STOP, params)
+        self._http.call(STOP, package_params(tracking_number, carrier_code, carrier_id))
 
     def get(
         self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None
@@ -150,7 +138,7 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
 
         Source: ShipEngine's API reference, `GET /v1/tracking`.
         """
-        params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
+        params = package_params(tracking_number, carrier_code, carrier_id)
         return cast("TrackingInformation", self._http.call(GET, params))
 
     def list_webhooks(self) -> list[Webhook]:
@@ -162,9 +150,10 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
     ) -> Webhook:
         """Register a URL for an event. The exceptions are those of `start`.
 
-        ShipEngine accepts one URL per event: for a second one it raises InvalidRequestError with the code
-        `webhook_event_type_conflict`. Because of that, the call is sent again only after a failure to connect, a 429,
-        or a 503 with `Retry-After`; after any other failure, look into `list_webhooks`.
+        ShipEngine accepts one URL per event. It rejects a second one with an InvalidRequestError whose code is
+        `webhook_event_type_conflict`. The client retries only if the request was certainly not processed (a failure to
+        connect, a 429, a 503 with `Retry-After`), because otherwise the retry would be that second one. After any other
+        failure, check `list_webhooks()`: the webhook may be registered.
 
         Args:
             url: The address of your receiver, which ShipEngine must be able to reach.
@@ -191,7 +180,10 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
         self._http.call(UPDATE_WEBHOOK, _webhook_changes(webhook_id, url, headers, name))
 
     def delete_webhook(self, webhook_id: str) -> None:
-        """Delete a webhook. The exceptions are those of `start`. A 404 after a lost response counts as success."""
+        """Delete a webhook. The exceptions are those of `start`.
+
+        A 404 after an attempt whose response was lost counts as success: the lost attempt has deleted the webhook.
+        """
         self._http.call(DELETE_WEBHOOK, {"webhook_id": check_webhook_id(webhook_id)})
 
     def start_many(self, packages: Iterable[Package], *, concurrency: int = 8) -> Generator[Outcome]:
@@ -217,10 +209,7 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
         check_packages(packages, (Iterable,))
         check_integer("concurrency", concurrency, 1)
         self._http.check_open()
-        return stream(self._http, packages, min(concurrency, self._config.max_connections), self._start_one)
-
-    def _start_one(self, package: object, run: Run) -> None:
-        self._http.call(START, package_params(**start_arguments(package)), run)
+        return stream(self._http, packages, min(concurrency, self._config.max_connections), START)
 
     def close(self) -> None:
         """Close the connections. Closing twice is fine; a later call raises ClientStateError."""
@@ -248,21 +237,19 @@ class AsyncTrackingClient(_BaseClient[httpx.AsyncBaseTransport]):
         Raises:
             ClientStateError: The client is closed, or belongs to another event loop; nothing was sent.
         """
-        params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
-        await self._http.call(START, params)
+        await self._http.call(START, package_params(tracking_number, carrier_code, carrier_id))
 
     async def stop(
         self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None
     ) -> None:
         """Stop tracking a package, as `TrackingClient.stop` does."""
-        params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
-        await self._http.call(STOP, params)
+        await self._http.call(STOP, package_params(tracking_number, carrier_code, carrier_id))
 
     async def get(
         self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None
     ) -> TrackingInformation:
         """Return the state of a package and its events, as `TrackingClient.get` does."""
-        params = package_params(tracking_number=tracking_number, carrier_code=carrier_code, carrier_id=carrier_id)
+        params = package_params(tracking_number, carrier_code, carrier_id)
         return cast("TrackingInformation", await self._http.call(GET, params))
 
     async def list_webhooks(self) -> list[Webhook]:
@@ -301,10 +288,7 @@ class AsyncTrackingClient(_BaseClient[httpx.AsyncBaseTransport]):
         check_packages(packages, (Iterable, AsyncIterable))
         check_integer("concurrency", concurrency, 1)
         self._http.check_open()
-        return stream_async(self._http, packages, min(concurrency, self._config.max_connections), self._start_one)
-
-    async def _start_one(self, package: object, run: Run) -> None:
-        await self._http.call(START, package_params(**start_arguments(package)), run)
+        return stream_async(self._http, packages, min(concurrency, self._config.max_connections), START)
 
     async def aclose(self) -> None:
         """Close the connections. Closing twice is fine; a later call raises ClientStateError."""

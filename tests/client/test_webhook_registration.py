@@ -142,6 +142,19 @@ def test_invalid_argument_is_rejected_before_sending(
     assert fake.requests == []
 
 
+@pytest.mark.parametrize("name", ["webhook_id", "url", "event"])
+@pytest.mark.parametrize("value", [{}, {"value": None}, {"value": 7}], ids=["missing", "null", "number"])
+def test_created_webhook_without_a_required_member_is_an_api_error(
+    name: str, value: dict[str, Any], call: Calls, fake: FakeShipEngine
+) -> None:
+    webhook = {"webhook_id": "se-1", "url": URL, "event": "track"}
+    del webhook[name]
+    fake.enqueue(Response.of(200, {**webhook, **({name: value["value"]} if value else {})}))
+    failure = call("create_webhook", URL)
+    assert type(failure) is APIError
+    assert (failure.status_code, failure.attempts) == (200, 1)
+
+
 @pytest.mark.parametrize("body", ["{}", "null", "7", "", "<html></html>", '[{"webhook_id": "se-1"', "[NaN]"])
 def test_list_that_is_not_an_array_is_an_api_error(body: str, call: Calls, fake: FakeShipEngine) -> None:
     fake.enqueue(Response.of(200, body))

@@ -20,40 +20,47 @@ from shipengine_tracking.testing import FakeShipEngine, Response
 from support import PACKAGE, BackgroundClient, Caller, PausedShipEngine, client_sockets, wait_until
 
 # Python 3.12 warns of every fork in a process with threads.
-allows_forks = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 
-@pytest.mark.parametrize("then", ["keep", "close"])
-def test_idle_connections_are_closed_after_a_burst(caller: Caller, monkeypatch: pytest.MonkeyPatch, then: Any) -> None:
-    monkeypatch.setattr(pool, "KEEPALIVE", 0.2)
+class Clock:
+    """The clock of the pool."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(pool, "time", clock)
+    return clock
+
+
+def test_idle_connections_are_closed_after_a_burst(caller: Caller, clock: Clock) -> None:
     with PausedShipEngine() as fake, BackgroundClient(caller.kind, fake) as client:
-        fake.enqueue(*[Response.of(204, then=then)] * 40)
         calls = [client.start() for _ in range(40)]
         wait_until(lambda: len(fake.requests) == 40)
         fake.resume.set()
         assert [call.exception(30) for call in calls] == [None] * 40
-        assert fake.connections == 40
-
-        def few_are_left() -> bool:
-            client.start().result(30)
-            return client_sockets(fake) <= 2
-
-        wait_until(few_are_left)
+        assert fake.connections == client_sockets(fake) == 40
+        clock.now += 29.0
+        client.start().result(30)
+        assert client_sockets(fake) == 40
+        clock.now += 2.0
+        client.start().result(30)
+        assert client_sockets(fake) == 1
         assert client.start_all(3) == [None] * 3
     assert client_sockets(fake) == 0
 
 
-def test_connection_in_use_is_kept(fake: FakeShipEngine, caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "KEEPALIVE", 60.0)
-    assert caller.call_all(*[PACKAGE] * 20, api_key=fake.api_key, base_url=fake.url) == [None] * 20
-    assert fake.connections == 1
-
-
-def test_connection_that_the_server_closed_is_replaced(fake: FakeShipEngine, caller: Caller) -> None:
-    fake.enqueue(Response.of(204, then="close"))
-    results = caller.call_all(*[PACKAGE] * 3, api_key=fake.api_key, base_url=fake.url, pause=0.05)
-    assert results == [None] * 3
-    assert len(fake.requests) == 3
+def test_connection_is_used_again_until_the_server_closes_it(fake: FakeShipEngine, caller: Caller) -> None:
+    fake.enqueue(*[Response.of(204)] * 9, Response.of(204, then="close"))
+    settings: dict[str, Any] = {"api_key": fake.api_key, "base_url": fake.url, "max_retries": 1}
+    assert caller.call_all(*[PACKAGE] * 12, **settings) == [None] * 12
+    assert (len(fake.requests), fake.connections) == (12, 2)
 
 
 class Transport(httpx.MockTransport):
@@ -76,16 +83,15 @@ class Transport(httpx.MockTransport):
 
 
 def test_transport_of_the_caller_is_closed_once_and_with_the_client(
-    fake: FakeShipEngine, caller: Caller, monkeypatch: pytest.MonkeyPatch
+    fake: FakeShipEngine, caller: Caller, clock: Clock
 ) -> None:
-    monkeypatch.setattr(pool, "KEEPALIVE", 0.05)
     transport = Transport()
     with BackgroundClient(caller.kind, fake, transport=transport) as client:
         calls = [client.start() for _ in range(40)]
         transport.resume.set()
         assert [call.exception(30) for call in calls] == [None] * 40
         for _ in range(3):
-            time.sleep(0.06)
+            clock.now += 31.0
             client.start().result(30)
         assert transport.closed == 0
         client.close()
@@ -107,12 +113,10 @@ def test_transport_of_the_caller_is_closed_once_while_calls_are_in_flight(fake: 
 # --- forks
 
 
-def wait_for_success(child: int) -> None:
-    assert os.waitpid(child, 0)[1] == 0
-
-
-def call_in_child(client: TrackingClient, package: dict[str, str], count: int) -> None:
-    """Make calls in a forked process, and end it."""
+def fork_and_call(client: TrackingClient, package: dict[str, str] = PACKAGE, count: int = 1) -> int:
+    """Make calls in a forked process, which ends afterwards; return its ID."""
+    if child := os.fork():
+        return child
     signal.alarm(30)
     with suppress(BaseException):
         for _ in range(count):
@@ -124,43 +128,37 @@ def call_in_child(client: TrackingClient, package: dict[str, str], count: int) -
     os._exit(1)
 
 
-@allows_forks
+def wait_for_success(child: int) -> None:
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_forked_process_has_connections_of_its_own(fake: FakeShipEngine) -> None:
     with TrackingClient(fake.api_key, base_url=fake.url) as client:
         client.start(**PACKAGE)
-        child = os.fork()
-        if child == 0:
-            call_in_child(client, {"tracking_number": "1Z", "carrier_code": "seko"}, 20)
+        child = fork_and_call(client, {"tracking_number": "1Z", "carrier_code": "seko"}, 20)
         for _ in range(20):
             client.start(**PACKAGE)
         wait_for_success(child)
     assert (len(fake.subscriptions), len(fake.requests), fake.connections) == (21, 41, 2)
 
 
-@allows_forks
 def test_forked_process_does_not_wait_for_calls_of_its_parent() -> None:
     with PausedShipEngine() as fake, BackgroundClient("sync", fake, max_connections=1) as client:
         calls = [client.start() for _ in range(3)]
         wait_until(lambda: fake.requests)
-        child = os.fork()
-        if child == 0:
-            call_in_child(client.client, PACKAGE, 1)
+        child = fork_and_call(client.client)
         wait_until(lambda: len(fake.requests) == 2)
         fake.resume.set()
         wait_for_success(child)
         assert [call.exception(30) for call in calls] == [None] * 3
 
 
-@allows_forks
 def test_forked_process_does_not_wait_for_the_rate_limit_of_its_parent(fake: FakeShipEngine) -> None:
     with TrackingClient(fake.api_key, base_url=fake.url, max_retries=0) as client:
         fake.enqueue(Response.of(429, headers={"Retry-After": "80"}))
         with suppress(RateLimitError):
             client.start(**PACKAGE)
-        child = os.fork()
-        if child == 0:
-            call_in_child(client, PACKAGE, 1)
-        wait_for_success(child)
+        wait_for_success(fork_and_call(client))
 
 
 class Blocker:
@@ -187,12 +185,11 @@ class Blocker:
         return time.monotonic()
 
 
-@allows_forks
 @pytest.mark.parametrize("place", ["limiter", "pool"])
 def test_fork_while_another_thread_holds_a_lock_does_not_block(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     blocker = Blocker()
     if place == "limiter":
-        monkeypatch.setattr(http_client, "SimpleQueue", blocker.new_queue)
+        monkeypatch.setattr(http_client.HTTPClient, "_new_alarm", blocker.new_queue)
     else:
         monkeypatch.setattr(pool, "time", blocker)
     with PausedShipEngine() as fake, BackgroundClient("sync", fake, max_connections=1) as client:
@@ -202,9 +199,6 @@ def test_fork_while_another_thread_holds_a_lock_does_not_block(monkeypatch: pyte
         calls = [first, client.start()]
         fake.resume.set()
         assert blocker.blocked.wait(30)
-        child = os.fork()
-        if child == 0:
-            call_in_child(client.client, PACKAGE, 1)
-        wait_for_success(child)
+        wait_for_success(fork_and_call(client.client))
         blocker.resume.set()
         assert [call.exception(30) for call in calls] == [None] * 2

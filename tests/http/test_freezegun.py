@@ -8,15 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
 import pytest
 from freezegun import freeze_time
 
 from shipengine_tracking import APITimeoutError, AsyncTrackingClient, Package, RateLimitError, TrackingClient
-from shipengine_tracking.testing import FakeShipEngine, RateLimit, Response
+from shipengine_tracking.testing import FakeShipEngine, Response
 from support import PACKAGE, BackgroundClient, Caller, PausedShipEngine, wait_until
-
-LIMITED = Response.of(429, headers={"Retry-After": "1"})
 
 
 @contextmanager
@@ -31,42 +28,31 @@ def frozen(kind: str = "sync") -> Any:
     return freeze_time("2026-01-01", real_asyncio=kind == "async")
 
 
-def test_waiting_for_a_connection_ends_after_max_wait_of_slept_time() -> None:
-    settings: dict[str, Any] = {"max_connections": 1, "max_wait": 0.3}
+@pytest.mark.parametrize(
+    ("blocked_by", "expected"),
+    [
+        pytest.param({"max_connections": 1}, APITimeoutError, id="connection"),
+        pytest.param({"max_retries": 0}, RateLimitError, id="probe"),
+    ],
+)
+def test_waiting_call_ends_after_max_wait_of_slept_time(blocked_by: dict[str, Any], expected: type[Any]) -> None:
+    settings: dict[str, Any] = {"max_wait": 0.3, **blocked_by}
     with PausedShipEngine() as fake, frozen(), BackgroundClient("sync", fake, **settings) as client:
+        if expected is RateLimitError:
+            fake.enqueue(Response.of(429, headers={"Retry-After": "0"}))
+            fake.resume.set()
+            assert isinstance(client.start().exception(30), RateLimitError)
+            fake.resume.clear()
+        sent = len(fake.requests)
         first = client.start()
-        wait_until(lambda: fake.requests)
+        wait_until(lambda: len(fake.requests) > sent)
         with sleeps(0.3):
-            assert isinstance(client.start().exception(30), APITimeoutError)
-        fake.resume.set()
-        assert first.exception(30) is None
-        assert client.start().exception(30) is None
-
-
-def test_waiting_for_the_rate_limit_ends_after_max_wait_of_slept_time() -> None:
-    settings: dict[str, Any] = {"max_retries": 0, "max_wait": 0.3}
-    with PausedShipEngine() as fake, frozen(), BackgroundClient("sync", fake, **settings) as client:
-        fake.enqueue(Response.of(429, headers={"Retry-After": "0"}))
-        fake.resume.set()
-        assert isinstance(client.start().exception(30), RateLimitError)
-        fake.resume.clear()
-        probe = client.start()
-        wait_until(lambda: len(fake.requests) == 2)
-        with sleeps(0.3):
-            error = client.start().exception(30)
-        assert isinstance(error, RateLimitError)
+            error: Any = client.start().exception(30)
+        assert isinstance(error, expected)
         assert error.attempts == 0
         fake.resume.set()
-        assert probe.exception(30) is None
+        assert first.exception(30) is None
         assert client.start_all(3) == [None] * 3
-
-
-def test_waiting_longer_than_max_wait_is_raised_at_once(fake: FakeShipEngine) -> None:
-    fake.rate_limit = RateLimit(1, 60.0)
-    with frozen(), TrackingClient(fake.api_key, base_url=fake.url, max_wait=0.3) as client:
-        client.start(**PACKAGE)
-        with pytest.raises(RateLimitError):
-            client.start(**PACKAGE)
 
 
 def test_clients_made_before_inside_and_after_freezing_work_everywhere(caller: Caller, fake: FakeShipEngine) -> None:
@@ -100,20 +86,18 @@ def test_client_blocked_when_freezing_ends_works_afterwards(settings: dict[str, 
     assert len(fake.requests) == 2
 
 
-def test_start_many_waits_for_the_rate_limit(fake: FakeShipEngine) -> None:
+def test_start_many_waits_for_the_rate_limit(fake: FakeShipEngine, caller: Caller) -> None:
     packages = [Package(tracking_number=f"1Z{number}", carrier_code="ups") for number in range(20)]
-    fake.enqueue(LIMITED)
-    with frozen(), sleeps(1.0), TrackingClient(fake.api_key, base_url=fake.url, timeout=httpx.Timeout(9)) as client:
-        assert all(outcome.ok for outcome in client.start_many(packages))
-    assert len(fake.subscriptions) == 20
 
-
-def test_async_start_many_waits_for_the_rate_limit(fake: FakeShipEngine) -> None:
-    async def main() -> list[bool]:
-        packages = [Package(tracking_number=f"1Z{number}", carrier_code="ups") for number in range(20)]
+    async def run_async() -> list[bool]:
         async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
             return [outcome.ok async for outcome in client.start_many(packages)]
 
-    fake.enqueue(LIMITED)
-    with frozen("async"), sleeps(1.0):
-        assert asyncio.run(main()) == [True] * 20
+    def run() -> list[bool]:
+        with TrackingClient(fake.api_key, base_url=fake.url) as client:
+            return [outcome.ok for outcome in client.start_many(packages)]
+
+    fake.enqueue(Response.of(429, headers={"Retry-After": "1"}))
+    with frozen(caller.kind), sleeps(1.0):
+        assert (run() if caller.kind == "sync" else asyncio.run(run_async())) == [True] * 20
+    assert len(fake.subscriptions) == 20

@@ -21,21 +21,31 @@ with TrackingClient(sys.argv[1], base_url=sys.argv[2]) as client:
 """
 
 
-def test_log_has_attempts_and_retries_but_no_secrets(
+def test_log_has_a_line_for_each_attempt_and_retry_but_no_secrets(
     fake: FakeShipEngine, caller: Caller, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flow, "FIRST_BACKOFF", 0.001)
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "shipengine_tracking")
     body = {"request_id": "7", "errors": [{"error_code": "unspecified", "message": f"{NUMBER} {fake.api_key}"}]}
     fake.enqueue(Response.of(503, body), Response(b"", "reset"))
     assert caller.call_fake(fake, max_retries=3) is None
+    expected = [
+        ("DEBUG", "attempt 1: ServerError 503 unspecified [request id 7]"),
+        ("WARNING", "after ServerError 503 unspecified [request id 7]"),
+        ("DEBUG", "attempt 2: APIConnectionError (ReadError)"),
+        ("WARNING", "after APIConnectionError (ReadError)"),
+        ("DEBUG", "attempt 3: 204 in 0."),
+    ]
     records = [record for record in caplog.records if record.name == "shipengine_tracking"]
-    levels = [record.levelname for record in records]
-    assert levels == ["DEBUG", "WARNING", "DEBUG", "WARNING", "DEBUG"]
-    for record, words in zip(records, ["503 unspecified", "503", "ReadError", "ReadError", " 204 "], strict=True):
-        assert words in record.getMessage()
-        assert NUMBER not in record.getMessage()
-    assert fake.api_key not in "".join(record.getMessage() for record in caplog.records if record in records)
+    for record, (level, text) in zip(records, expected, strict=True):
+        message = record.getMessage()
+        assert record.levelname == level
+        assert text in message
+        assert "start_tracking" in message
+        assert "…6152" in message
+        assert "stamps_com" in message
+        assert NUMBER not in message
+        assert fake.api_key not in message
 
 
 def test_nothing_is_printed_by_default(fake: FakeShipEngine) -> None:

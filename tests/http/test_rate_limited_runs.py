@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import subprocess
-import sys
-import time
 from collections import Counter
 from random import Random
-from typing import Any
 
 import httpx
 import pytest
@@ -21,7 +17,7 @@ import virtual
 from faults import SlidingRateLimit
 from shipengine_tracking import AsyncTrackingClient
 from shipengine_tracking._http import rate_limit
-from shipengine_tracking.testing import FakeShipEngine, RateLimit, Request, Response
+from shipengine_tracking.testing import RateLimit
 
 IDEAL = 24.0
 log = logging.getLogger(__name__)
@@ -112,67 +108,3 @@ def test_several_processes_share_the_limit_with_few_rejections(
     seconds, rejected = virtual.run(make_calls(RateLimit(200, 6.0), 8, processes=processes), monkeypatch)
     assert seconds <= IDEAL * 1.04
     assert rejected <= most_rejected
-
-
-PROCESS = """
-import sys
-from threading import Thread
-from shipengine_tracking import TrackingClient
-
-url, key, first, last = sys.argv[1:]
-numbers = iter(range(int(first), int(last)))
-
-def work():
-    for number in numbers:
-        client.start(tracking_number=f"{number:08}", carrier_code="ups")
-
-with TrackingClient(key, base_url=url) as client:
-    print("ready", flush=True)
-    sys.stdin.readline()
-    threads = [Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-"""
-
-
-class TimedShipEngine(FakeShipEngine):
-    """A fake server that records when it responds."""
-
-    def __init__(self, **options: Any):
-        super().__init__(**options)
-        self.times: list[float] = []
-
-    def respond(self, request: Request) -> Response:
-        response = super().respond(request)
-        self.times.append(time.monotonic())
-        return response
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(180)
-def test_four_processes_of_eight_threads_share_the_limit() -> None:
-    with TimedShipEngine(rate_limit=RateLimit(200, 6.0)) as fake:
-        commands = [
-            [sys.executable, "-c", PROCESS, fake.url, fake.api_key, str(first), str(first + 250)]
-            for first in range(0, 1000, 250)
-        ]
-        processes = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for command in commands
-        ]
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            process.stdin.write("\n")  # type: ignore[union-attr]
-            process.stdin.flush()  # type: ignore[union-attr]
-        for process in processes:
-            process.communicate()
-            assert process.returncode == 0
-        numbers = [subscription.tracking_number for subscription in fake.subscriptions]
-        assert sorted(numbers) == [f"{number:08}" for number in range(1000)]
-        seconds, rejected = fake.times[-1] - fake.times[0], len(fake.requests) - 1000
-    log.info("%.2f s, %.3f of the ideal, %d responses of 429", seconds, seconds / IDEAL, rejected)
-    assert seconds <= IDEAL * 1.06
-    assert rejected <= 25

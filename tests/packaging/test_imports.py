@@ -19,15 +19,16 @@ PUBLIC = {*shipengine_tracking.__all__, "webhooks", "testing"}
 # What each module or package of the overlay may import of the others, and whether it may import the generated code.
 MAY_IMPORT = {
     "_version": set[str](),
+    "_fork": set[str](),
     "_responses": set[str](),
     "_auth": set[str](),
     "exceptions": {"_responses", "generated"},
     "_models": {"_responses", "generated"},
     "_config": {"_auth", "exceptions"},
-    "_http": {"_auth", "_config", "_models", "_responses", "_version", "exceptions", "generated"},
+    "_http": {"_auth", "_config", "_fork", "_models", "_responses", "_version", "exceptions", "generated"},
     "_bulk": {"_config", "_http", "exceptions"},
     "client": {"_bulk", "_config", "_http", "_models", "exceptions", "generated"},
-    "webhooks": {"_config", "_models", "_responses", "exceptions", "generated"},
+    "webhooks": {"_config", "_fork", "_models", "_responses", "exceptions", "generated"},
     "testing": {"webhooks"},
     "cli": PUBLIC,
     "__main__": {"cli"},

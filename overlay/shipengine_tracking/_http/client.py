@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, suppress
-from functools import partial
+from functools import cached_property, partial
 from queue import Empty, SimpleQueue
 from typing import Any, Generic
-from weakref import WeakSet
 
 import httpx
 
 from .._config import ClientConfig
+from .._fork import reset_after_fork
 from ..exceptions import ClientStateError, InvalidArgumentError
 from .connection import AsyncConnection, Connection, client_options
-from .flow import SEND, Call, Cancelled, Operation
+from .flow import Call, Cancelled, Operation
 from .pool import C, ConnectionPool
 from .rate_limit import RateLimiter
 
@@ -32,21 +31,24 @@ class Run:
 class BaseHTTPClient(Generic[C]):
     """The state that all calls of a client share."""
 
-    def __init__(self, config: ClientConfig, connection_class: type[C], new_alarm: Callable[[], Any]):
+    _connection_class: type[C]
+    _new_alarm: Callable[[], Any]
+
+    def __init__(self, config: ClientConfig):
         self.config = config
         self.is_closed = False
-        self._new_alarm = new_alarm
-        self._make_connection: Callable[[], C] | None = None
-        self._connection_class = connection_class
         self.reset()
+        reset_after_fork(self)
         self._pool.add(self._new_connection())  # so that unusable settings are found now
 
+    @cached_property
+    def _options(self) -> dict[str, Any]:
+        return client_options(self.config)
+
     def _new_connection(self) -> C:
-        # httpx reads the proxies of the environment for each connection.
         try:
-            if self._make_connection is None:
-                self._make_connection = partial(self._connection_class, self.config, client_options(self.config))
-            return self._make_connection()
+            # httpx reads the proxies of the environment for each connection.
+            return self._connection_class(self.config, self._options)
         except (httpx.InvalidURL, ValueError, OSError, ImportError) as error:
             self.config.auth.redact_exception(error)
             raise InvalidArgumentError(
@@ -110,9 +112,7 @@ class BaseHTTPClient(Generic[C]):
 class HTTPClient(BaseHTTPClient[Connection]):
     """Makes calls for threads."""
 
-    def __init__(self, config: ClientConfig):
-        super().__init__(config, Connection, SimpleQueue)
-        _clients.add(self)
+    _connection_class, _new_alarm = Connection, SimpleQueue
 
     def call(self, operation: Operation, params: Mapping[str, Any], run: Run | None = None) -> Any:
         """Make a call; return the model of its response."""
@@ -124,7 +124,7 @@ class HTTPClient(BaseHTTPClient[Connection]):
                     step = flow.send(result)
                 except StopIteration as stop:
                     return stop.value
-                result = self._send(call) if step is SEND else _wait(call.waiter.alarm, step.seconds)
+                result = self._send(call) if step is None else _wait(call.waiter.alarm, step)
         finally:
             flow.close()
             self._calls.discard(call)
@@ -157,9 +157,8 @@ def _wait(alarm: SimpleQueue[None], seconds: float) -> bool:
 class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
     """Makes calls for the tasks of one event loop."""
 
-    def __init__(self, config: ClientConfig):
-        super().__init__(config, AsyncConnection, asyncio.Queue)
-        self._loop: asyncio.AbstractEventLoop | None = None
+    _connection_class, _new_alarm = AsyncConnection, asyncio.Queue
+    _loop: asyncio.AbstractEventLoop | None = None
 
     def check_loop(self) -> None:
         """Raise ClientStateError in any event loop but that of the first call."""
@@ -182,7 +181,7 @@ class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
                     step = flow.send(result)
                 except StopIteration as stop:
                     return stop.value
-                result = await (self._send(call) if step is SEND else _wait_async(call.waiter.alarm, step.seconds))
+                result = await (self._send(call) if step is None else _wait_async(call.waiter.alarm, step))
         finally:
             flow.close()
             self._calls.discard(call)
@@ -212,15 +211,3 @@ async def _wait_async(alarm: asyncio.Queue[None], seconds: float) -> bool:
             await alarm.get()
             return True
     return False
-
-
-_clients = WeakSet[HTTPClient]()
-
-
-def _after_fork() -> None:
-    for client in list(_clients):
-        client.reset()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -33,21 +33,9 @@ from .flow import Operation
 BODY_LIMIT = 1_000_000  # bytes
 KEEPALIVE = 30.0  # seconds that an idle connection is kept
 # The request cannot be sent. The last two come from host names, also that of a proxy.
-UNSENDABLE: tuple[type[Exception], ...] = (
-    httpx.LocalProtocolError,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-    UnicodeError,
-    OverflowError,
-)
+UNSENDABLE = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError, OverflowError)
 # What httpx raises, and what it does not translate from below.
-TRANSPORT_ERRORS: tuple[type[Exception], ...] = (
-    *UNSENDABLE,
-    httpx.HTTPError,
-    httpx.StreamError,
-    OSError,
-    ExceptionGroup,
-)
+NETWORK_ERRORS: tuple[type[Exception], ...] = (*UNSENDABLE, httpx.HTTPError, httpx.StreamError, OSError, ExceptionGroup)
 
 
 def client_options(config: ClientConfig) -> dict[str, Any]:
@@ -61,7 +49,6 @@ def client_options(config: ClientConfig) -> dict[str, Any]:
     if config.on_behalf_of is not None:
         headers["On-Behalf-Of"] = config.on_behalf_of
     options: dict[str, Any] = {
-        "auth": config.auth,
         "headers": headers,
         "timeout": config.attempt_timeout,
         "transport": config.transport,
@@ -127,7 +114,7 @@ class Exchange:
             reason = f": {error}" if type(error) is ValueError else ""
             failure.args = (f"{failure}: the API does not document this response{reason}",)
             return failure
-        if not isinstance(error, TRANSPORT_ERRORS):
+        if not isinstance(error, NETWORK_ERRORS):
             raise error
         self.config.auth.redact_exception(error)
         reason = one_line(f"{type(error).__name__}: {error}".rstrip(": "), 300)
@@ -157,13 +144,14 @@ class Exchange:
         return kind(message, status_code=status_code, headers=headers)
 
 
-def _build_request(base_url: str, defaults: Mapping[str, Any], method: str, url: str, **parts: Any) -> httpx.Request:
+def _build_request(
+    base_url: str, defaults: Mapping[str, str], extensions: dict[str, Any], method: str, url: str, **parts: Any
+) -> httpx.Request:
     # httpx's own `build_request` takes a quarter of the CPU of a call, and writes a space as "+".
-    params, headers = parts.pop("params", None), defaults["headers"]
-    target = f"{base_url}{url}?{urlencode(params, quote_via=quote)}" if params else base_url + url
-    if "headers" in parts:
-        headers = {**headers, **parts.pop("headers")}
-    return httpx.Request(method, target, headers=headers, extensions={"timeout": defaults["timeout"]}, **parts)
+    if params := parts.pop("params", None):
+        url += f"?{urlencode(params, quote_via=quote)}"
+    headers = {**defaults, **parts.pop("headers")} if "headers" in parts else defaults
+    return httpx.Request(method, base_url + url, headers=headers, extensions=extensions, **parts)
 
 
 def _hide_location(response: httpx.Response) -> None:
@@ -180,17 +168,15 @@ class Connection(httpx.Client):
     """A connection for one thread at a time."""
 
     def __init__(self, config: ClientConfig, options: dict[str, Any]):
-        super().__init__(**options, event_hooks={"response": [_hide_location]})
+        super().__init__(auth=config.auth, **options, event_hooks={"response": [_hide_location]})
         self.exchange = Exchange(config)
-        self._config = config
         self._generated = Client(base_url="", raise_on_unexpected_status=True).set_httpx_client(self)
-        defaults = {"headers": self.headers, "timeout": self.timeout.as_dict()}
-        self._build = partial(_build_request, config.base_url, defaults)
+        self._build = partial(_build_request, config.base_url, self.headers, {"timeout": self.timeout.as_dict()})
 
     def perform(self, operation: Operation, params: Mapping[str, Any]) -> Any:
         """Make one attempt; return the generated `Response`, or one of our exceptions."""
-        deadline = time.monotonic() + self._config.deadline
-        exchange = self.exchange = Exchange(self._config, operation.load, deadline)
+        config = self.exchange.config
+        exchange = self.exchange = Exchange(config, operation.load, time.monotonic() + config.deadline)
         try:
             response = operation.module.sync_detailed(client=self._generated, **params)
         except Exception as error:
@@ -211,7 +197,7 @@ class Connection(httpx.Client):
                 if len(body) > BODY_LIMIT:
                     break
                 if time.monotonic() > exchange.deadline:
-                    raise httpx.ReadTimeout(f"no complete response within {self._config.deadline:g} s")
+                    raise httpx.ReadTimeout(f"no complete response within {exchange.config.deadline:g} s")
         finally:
             head.close()
         return exchange.finish(bytes(body))
@@ -221,17 +207,15 @@ class AsyncConnection(httpx.AsyncClient):
     """A connection for one task at a time."""
 
     def __init__(self, config: ClientConfig, options: dict[str, Any]):
-        super().__init__(**options, event_hooks={"response": [_hide_location_async]})
+        super().__init__(auth=config.auth, **options, event_hooks={"response": [_hide_location_async]})
         self.exchange = Exchange(config)
-        self._config = config
         self._generated = Client(base_url="", raise_on_unexpected_status=True).set_async_httpx_client(self)
-        defaults = {"headers": self.headers, "timeout": self.timeout.as_dict()}
-        self._build = partial(_build_request, config.base_url, defaults)
+        self._build = partial(_build_request, config.base_url, self.headers, {"timeout": self.timeout.as_dict()})
 
     async def perform(self, operation: Operation, params: Mapping[str, Any]) -> Any:
         """Make one attempt; return the generated `Response`, or one of our exceptions."""
-        exchange = self.exchange = Exchange(self._config, operation.load)
-        timer = asyncio.timeout(self._config.deadline)
+        exchange = self.exchange = Exchange(self.exchange.config, operation.load)
+        timer = asyncio.timeout(exchange.config.deadline)
         try:
             async with timer:
                 response = await operation.module.asyncio_detailed(client=self._generated, **params)

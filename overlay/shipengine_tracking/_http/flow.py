@@ -1,8 +1,8 @@
 """One call over all its attempts, as a generator without I/O, like `httpx.Auth.auth_flow`.
 
-`Call.flow()` yields what to do next: `SEND`, or a `Sleep`. A driver, blocking or asyncio, does it and sends back what
-happened: for `SEND` the generated `Response` or one of our exceptions, for a `Sleep` whether the alarm ended it. The
-flow returns or raises the result of the call.
+`Call.flow()` yields what to do next: None to send the request, or the seconds to sleep. A driver, blocking or asyncio,
+does it and sends back what happened: the generated `Response` or one of our exceptions, or whether the alarm ended the
+sleep. The flow returns or raises the result of the call.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import logging
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
-from math import inf
+from math import ceil, inf
 from types import ModuleType
-from typing import Any, Final
+from typing import Any
 
 import httpx
 from attrs import define, field, frozen
@@ -41,17 +41,6 @@ RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
 FIRST_BACKOFF, MAX_BACKOFF = 0.5, 8.0  # seconds
 # What the log shows whole. Tracking numbers can be personal data, so all other parameters are masked.
 UNMASKED_PARAMS = frozenset({"carrier_code", "carrier_id", "webhook_id"})
-
-
-@frozen
-class Sleep:
-    """Sleep for some seconds, or until the alarm of the call's waiter rings."""
-
-    seconds: float
-
-
-SEND: Final = object()
-Steps = Generator[Any, Any, None]
 
 
 class Cancelled(Exception):  # noqa: N818 it is not an error, and callers do not see it
@@ -86,7 +75,7 @@ class Call:
     waited: float = 0.0  # seconds that count towards `max_wait`
     clock_lag: float = 0.0  # seconds slept while the clock stood still, as under freezegun
 
-    def flow(self) -> Generator[Any, Any, Any]:
+    def flow(self) -> Generator[float | None, Any, Any]:
         """Yield the steps of the call; return the model of the response, or raise."""
         previous: ShipEngineError | None = None
         is_lost = False
@@ -97,7 +86,7 @@ class Call:
                 except (ShipEngineError, Cancelled) as error:
                     raise self._not_sent(error, previous)  # noqa: B904 it has its own cause
                 self.attempts += 1
-                result = yield SEND
+                result = yield None
                 now = self._now()
                 if log.isEnabledFor(logging.DEBUG):
                     seconds = now - (self.waiter.sent_at or now)
@@ -118,29 +107,26 @@ class Call:
     def _now(self) -> float:
         return clock() + self.clock_lag
 
-    def _sleep(self, seconds: float) -> Steps:
+    def _sleep(self, seconds: float) -> Generator[float, bool, float]:
+        """Sleep until the alarm rings, at most for some seconds; return the seconds slept."""
         before = clock()
-        was_woken = yield Sleep(seconds)
-        if not was_woken:
-            # A sum with the time would lose the last microsecond: freezegun's clock counts from 1970.
-            self.clock_lag += max(0.0, seconds - (clock() - before))
+        was_woken = yield seconds
+        slept = clock() - before
+        if was_woken:
+            return max(0.0, slept)
+        self.clock_lag += max(0.0, seconds - slept)
+        return seconds
 
-    def _acquire(self) -> Steps:
+    def _acquire(self) -> Generator[float, bool, None]:
         """Wait until the limiter lets the call through."""
         self.check()
-        started = now = self._now()
-        pool_since: float | None = None
-        self.waiter.deadline = now + self.config.max_wait - self.waited
+        started = busy_since = now = self._now()
+        longest = self.config.max_wait - self.waited
+        self.waiter.deadline = now + longest
         while (delay := self.limiter.acquire(self.waiter, now)) is not None:
-            left = inf
-            if delay.reason != "max_connections":
-                pool_since = None
-            elif pool_since is None:
-                pool_since = now
-            if not self.in_run:
-                left = self.config.max_wait - self.waited - (now - started)
-                if pool_since is not None:
-                    left = min(left, (self.config.timeout.pool or inf) - (now - pool_since))
+            left = inf if self.in_run else longest - (now - started)
+            if delay.reason == "max_connections" and not self.in_run:
+                left = min(left, (self.config.timeout.pool or inf) - (now - busy_since))
             limit = self.config.max_wait if self.in_run and delay.reason == "rate limit" else left
             if left <= 0 or delay.at_least > limit:
                 raise self._gave_up(delay, now - started)
@@ -148,21 +134,24 @@ class Call:
             yield from self._sleep(min(delay.seconds, left))
             self.check()
             now = self._now()
+            if delay.reason != "max_connections":
+                busy_since = now
         if not self.in_run:
             self.waited += now - started
 
     def _gave_up(self, delay: Delay, waited: float) -> ShipEngineError:
         if delay.reason == "max_connections":
             return APITimeoutError(
-                f"not sent: max_connections={self.config.max_connections} calls are in flight, and none of them ended "
-                f"within {waited:.3g} s"
+                f"all max_connections={self.config.max_connections} connections stayed busy for {waited:.3g} s: "
+                "raise max_connections or timeout"
             )
-        cause = self.limiter.cause if delay.reason == "rate limit" else None
+        is_pace = delay.reason == "requests_per_minute"
+        cause = None if is_pace else self.limiter.cause
         error = RateLimitError(429, cause.headers if cause else None, cause.body if cause else b"")
         error.retry_after = delay.at_least or None
-        reason = "the account's rate limit" if delay.reason == "rate limit" else delay.reason
-        wait = f", wait another {delay.at_least:.0f} s" if delay.at_least else ""
-        error.args = (f"not sent: {reason} is used up{wait}",)
+        reason = "the limit of requests_per_minute" if is_pace else "the account's rate limit"
+        remedy = f"wait {ceil(delay.at_least)} s" if delay.at_least else "try again later"
+        error.args = (f"{reason} is reached: {remedy}",)
         error.__cause__ = cause
         return error
 
@@ -174,10 +163,10 @@ class Call:
         if previous is None or (isinstance(previous, RateLimitError) and not isinstance(error, ClientStateError)):
             error.attempts = self.attempts
             return error
-        previous.add_note(f"The retry: {error}")
+        previous.add_note(f"Not retried: {error}")
         return previous
 
-    def _back_off(self, error: ShipEngineError) -> Steps:
+    def _back_off(self, error: ShipEngineError) -> Generator[float, bool, None]:
         """Sleep until the next attempt, or raise the error if it was the last."""
         pause = self._pause(error)
         if pause is None:
@@ -189,9 +178,7 @@ class Call:
                 self.check()
             except (ShipEngineError, Cancelled):
                 return  # `_acquire` reports it
-            before = self._now()
-            yield from self._sleep(pause)
-            pause -= max(0.0, self._now() - before)
+            pause -= yield from self._sleep(pause)
 
     def _pause(self, error: ShipEngineError) -> float | None:
         """Return the seconds until the next attempt, or None if this was the last."""
@@ -202,10 +189,8 @@ class Call:
             return max(backoff(self.attempts), retry_after) if retry_after <= self.config.max_wait else None
         self.retries += 1
         pause = max(backoff(self.retries), retry_after)
-        if self.retries > self.config.max_retries or self.waited + pause > self.config.max_wait:
-            return None
         self.waited += pause
-        return pause
+        return None if self.retries > self.config.max_retries or self.waited > self.config.max_wait else pause
 
     def _describe(self, result: Any) -> str:
         """Return a result for the log, without the texts of the server, which may quote a tracking number."""

@@ -37,7 +37,7 @@ class Waiter:
     """The place of one call in the limiter."""
 
     alarm: Any = None  # a queue that ends the sleep of the call; made when the call has to wait
-    deadline: float = inf  # when the call gives up, or would if it were not part of a run
+    deadline: float = inf  # when its `max_wait` is over; a longer block wakes it, so that it can give up at once
     is_queued: bool = False
     sent_at: float | None = None  # set while a request is in flight
 
@@ -64,7 +64,7 @@ class RateLimiter:
     permits: deque[float] = field(factory=deque[float])  # when each used permit of `per_minute` comes back
     is_half_open: bool = False  # closed until `blocked_until`, then open for the probe only
     blocked_until: float = -inf
-    announced: float = -inf  # the same before it was cut to MAX_BLOCK
+    announced: float = -inf  # until when the server asked to wait, which can be later: MAX_BLOCK limits `blocked_until`
     cause: RateLimitError | None = None
     probe: Waiter | None = None
     window_end: float = -inf

@@ -11,12 +11,12 @@ from concurrent.futures import Future
 from contextlib import suppress
 from math import inf
 from typing import Any
-from weakref import WeakSet
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
 from .._config import DEFAULT_BASE_URL, check_base_url
+from .._fork import reset_after_fork
 from .._responses import is_list, is_object
 from ..exceptions import InvalidArgumentError, KeysUnavailableError
 
@@ -57,7 +57,7 @@ class KeyStore:
         self._source = self._url = ""
         self._keys, self._fetched_at = read_jwks(jwks) if self._is_given else Keys(), -inf
         self.reset()
-        _stores.add(self)
+        reset_after_fork(self)
 
     def reset(self) -> None:
         """Forget the last fetch. In a forked process it never ends, and another thread may have held the lock."""
@@ -134,15 +134,3 @@ def _download(url: str) -> object:
             if len(body) > MAX_BYTES or time.monotonic() > deadline:
                 raise ValueError(f"the response is too long or too slow: {len(body)} bytes so far")
     return json.loads(body)
-
-
-_stores = WeakSet[KeyStore]()
-
-
-def _after_fork() -> None:
-    for store in list(_stores):
-        store.reset()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
