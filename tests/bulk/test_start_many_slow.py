@@ -7,17 +7,15 @@ import signal
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from runs import Runner, subscribed
+from runs import accept, numbers, packages
 
 from shipengine_tracking import Outcome, Package
 from shipengine_tracking.testing import FakeShipEngine
-from support import wait_until
+from support import Caller, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -48,44 +46,28 @@ with open(report, "a", encoding="utf-8") as out:
 """
 
 
-@pytest.fixture(params=["sync", "async"])
-def runner(request: pytest.FixtureRequest) -> Runner:
-    return Runner(request.param)
-
-
 @pytest.mark.timeout(600)
-def test_memory_does_not_grow_with_the_number_of_packages(runner: Runner) -> None:
-    def run(total: int) -> int:
+def test_memory_does_not_grow_with_the_number_of_packages(caller: Caller) -> None:
+    def peak(total: int) -> int:
         """Return the highest number of bytes in use during a run."""
-        done = 0
-
-        def source() -> Iterator[Package]:
-            for number in range(total):
-                yield Package(tracking_number=str(number), carrier_code="ups")
-
-        def count(_: Any, outcomes: list[Outcome]) -> None:
-            nonlocal done
-            done += outcomes.pop().ok
-
-        transport = httpx.MockTransport(lambda _: httpx.Response(204))
+        source = (Package(tracking_number=str(number), carrier_code="ups") for number in range(total))
         tracemalloc.start()
         try:
-            assert runner.run(None, source(), on_outcome=count, api_key="TEST_key", transport=transport) == ([], None)
-            peak = tracemalloc.get_traced_memory()[1]
+            with caller.client(api_key="TEST_key", transport=httpx.MockTransport(accept)) as client:
+                assert sum(outcome.ok for outcome in client.start_many(source)) == total
+            return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert done == total
-        return peak
 
-    run(100)
-    growth = run(100_000) - run(1_000)
+    peak(100)
+    growth = peak(100_000) - peak(1_000)
     assert growth < 3_000_000, f"{growth:,} bytes"  # reference cycles that are not collected yet; 30 bytes a package
 
 
-def test_killed_run_is_resumed_with_nothing_forgotten(fake: FakeShipEngine, runner: Runner, tmp_path: Path) -> None:
+def test_killed_run_is_resumed_with_nothing_forgotten(fake: FakeShipEngine, caller: Caller, tmp_path: Path) -> None:
     report, total = tmp_path / "report", 3_000
     report.touch()
-    arguments = [sys.executable, "-c", BULK_PROGRAM, runner.kind, fake.api_key, fake.url, str(report), str(total)]
+    arguments = [sys.executable, "-c", BULK_PROGRAM, caller.kind, fake.api_key, fake.url, str(report), str(total)]
     for kill in itertools.count(1):  # noqa: B007 used below
         before = len(fake.subscriptions)
         with subprocess.Popen(arguments) as process:
@@ -94,8 +76,8 @@ def test_killed_run_is_resumed_with_nothing_forgotten(fake: FakeShipEngine, runn
             if process.wait(60) == 0:
                 break
     assert kill > 3
-    expected = [f"{number:06}" for number in range(total)]
-    assert sorted(set(subscribed(fake))) == expected
+    expected = set(numbers(map(Outcome, packages(total))))
+    assert {subscription.tracking_number for subscription in fake.subscriptions} == expected
     # A kill repeats at most the packages in flight, or those whose outcome was not yet read.
-    assert len(subscribed(fake)) - total <= kill * 2 * 8
-    assert sorted(set(report.read_text(encoding="utf-8").split())) == expected
+    assert len(fake.subscriptions) - total <= kill * 2 * 8
+    assert set(report.read_text(encoding="utf-8").split()) == expected
