@@ -64,7 +64,9 @@ class Caller:
                 yield BlockingClient(client, runner)
             finally:
                 runner.run(client.__aexit__(None, None, None))
-            assert not asyncio.all_tasks(runner.get_loop())
+            if tasks := asyncio.all_tasks(runner.get_loop()):  # httpx leaves closing some generators to the event loop
+                _, pending = runner.run(asyncio.wait(tasks, timeout=15))
+                assert not pending
 
     def call_all(
         self, *packages: dict[str, Any], operation: str = "start", pause: float = 0.0, **settings: Any

@@ -99,6 +99,7 @@ ERROR_RESPONSES = [
     rejected("carrier_id unknown", item(carrier_id="unknown", carrier_name="DHL"), carrier_id="unknown"),
     rejected("optional members of other types", item(**OTHER_TYPES), **dict.fromkeys(OTHER_TYPES)),
     rejected("no message", item(message=...), message=None),
+    rejected("a number as message", item(message=7), message=None),
     rejected("no error_code", item(...), code=None),
     rejected("a number as error_code", item(404), code=None),
     rejected("items that are not objects", "text", 7, None, item()),
@@ -122,6 +123,9 @@ ERROR_RESPONSES = [
         **NO_BODY | {"message": "No."},
     ),
     invalid("a message of another type", {"message": 7, "error": "No."}, **NO_BODY),
+    invalid("two messages", {"message": "No.", "error": {"message": "Never."}}, **NO_BODY | {"message": "No."}),
+    invalid("an empty message", {"message": "", "error": {"message": "No."}}, **NO_BODY | {"message": "No."}),
+    invalid("an error beside a message", {"errors": [{}], "message": "No."}, code=None, message=None),
     # --- statuses
     row("401 without request_id", AuthenticationError, 401, {"errors": [item()]}, request_id=HEADER_ID),
     row("401 with the other header", AuthenticationError, 401, b"", {"Request-Id": "7"}, request_id="7"),
