@@ -124,13 +124,10 @@ def test_extreme_argument_is_accepted(caller: Caller, arguments: dict[str, Any])
     assert arguments.get("base_url", "https://api.shipengine.com").rstrip("/") in repr(client)
 
 
-def test_smallest_arguments_still_make_a_call(caller: Caller, fake: FakeShipEngine) -> None:
-    assert caller.call_fake(fake, max_connections=1, requests_per_minute=1, max_retries=0, max_wait=0) is None
-
-
 def test_timeout_parts_are_separate(caller: Caller, fake: FakeShipEngine) -> None:
     fake.enqueue(Response(b"", "hang"))
-    error = caller.call_fake(fake, timeout=httpx.Timeout(None, read=0.1))
+    smallest: dict[str, Any] = {"max_connections": 1, "requests_per_minute": 1, "max_retries": 0, "max_wait": 0}
+    error = caller.call_fake(fake, timeout=httpx.Timeout(None, read=0.1), **smallest)
     assert isinstance(error, APITimeoutError)
     assert isinstance(error.__cause__, httpx.ReadTimeout)
 
@@ -192,20 +189,12 @@ def test_invalid_argument_of_a_call_is_rejected_before_sending(
     assert ": " in str(error)  # the remedy follows
 
 
-def test_url_too_long_is_rejected(caller: Caller, fake: FakeShipEngine) -> None:
-    error = caller.call_fake(fake, {**PACKAGE, "tracking_number": "1" * 70_000})
-    assert type(error) is InvalidArgumentError
-    assert error.attempts == 0
-    assert fake.requests == []
-
-
 @pytest.mark.parametrize(
     "package",
     [
         {"tracking_number": "a b&carrier_code=ups#x", "carrier_code": "ups"},
-        {"tracking_number": "+", "carrier_code": "/"},
         {"tracking_number": "é", "carrier_code": "ü ö"},
-        {"tracking_number": "%20%zz", "carrier_code": "?"},
+        {"tracking_number": "%20%zz+", "carrier_code": "/?"},
         {"tracking_number": "1E5", "carrier_code": "ups"},
         {"tracking_number": "9" * 5_000, "carrier_code": "ups"},
         {"tracking_number": "🚚", "carrier_id": "se-28529731"},

@@ -33,7 +33,7 @@ from shipengine_tracking import (
     StaleTimestampError,
     WebhookError,
 )
-from shipengine_tracking._responses import one_line, read_retry_after, summary
+from shipengine_tracking._responses import read_retry_after, summary
 from shipengine_tracking.exceptions import CODES, exception_class
 
 TREE: dict[type[ShipEngineError], tuple[type[Exception], ...]] = {
@@ -180,18 +180,13 @@ def test_retry_after_as_a_date_is_relative_to_the_response_or_now(
         ((400, "a", "b", 2, None), "400 a: b (and 1 more)"),
         ((400, None, "b", 1, None), "400 Bad Request: b"),
         ((299, None, None, 0, ""), "299"),
+        ((299, None, "é…\\\n\u202e", 1, ""), "299: é…\\\\n\\u202e"),
+        ((299, None, "a" * 198 + "\n", 1, ""), f"299: {'a' * 198}\\n"),
+        ((299, None, "a" * 199 + "\n", 1, ""), f"299: {'a' * 199}…"),
         ((400, "a" * 80, "b" * 200, 1, "7" * 80), f"400 {'a' * 80}: {'b' * 200} [request id {'7' * 80}]"),
         ((400, "a" * 81, "b" * 201, 1, "7" * 81), f"400 {'a' * 79}…: {'b' * 199}… [request id {'7' * 79}…]"),
     ],
-    ids=range(6),
+    ids=range(9),
 )
 def test_text_of_an_error_is_one_line_of_limited_length(given: Any, line: str) -> None:
     assert summary(*given) == line
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [("abcd", "abcd"), ("é…\\", "é…\\"), ("abcde", "abc…"), ("ab\n", r"ab\n"), ("abc\n", "abc…"), ("\u202e", "\\u2…")],
-)
-def test_line_of_a_text_is_printable_and_of_limited_length(text: str, line: str) -> None:
-    assert one_line(text, 4) == line

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
 
 import pytest
 
-from shipengine_tracking import AsyncTrackingClient, NotFoundError, TrackingClient
+from shipengine_tracking import NotFoundError
 from shipengine_tracking.testing import FakeShipEngine
 from shipengine_tracking.webhooks import StatusCode, TrackingEvent, Verifier, WebhookError
-from support import NUMBER, PACKAGE, wait_until
+from support import NUMBER, PACKAGE, Caller, wait_until
 
 
 @contextmanager
@@ -41,37 +39,11 @@ def receiving(verifier: Verifier) -> Iterator[tuple[str, list[tuple[TrackingEven
         server.shutdown()
 
 
-class Sync:
-    """Calls the operations of an AsyncTrackingClient from a thread."""
-
-    def __init__(self, client: AsyncTrackingClient, runner: asyncio.Runner):
-        self._client, self._runner = client, runner
-
-    def __getattr__(self, operation: str) -> Any:
-        async def call(*arguments: Any, **keywords: Any) -> Any:
-            return await getattr(self._client, operation)(*arguments, **keywords)
-
-        return lambda *arguments, **keywords: self._runner.run(call(*arguments, **keywords))
-
-
-@contextmanager
-def connected(kind: str, fake: FakeShipEngine) -> Iterator[Any]:
-    if kind == "sync":
-        with TrackingClient(fake.api_key, base_url=fake.url) as client:
-            yield client
-        return
-    with asyncio.Runner() as runner:
-        asynchronous = Sync(AsyncTrackingClient(fake.api_key, base_url=fake.url), runner)
-        yield asynchronous
-        asynchronous.aclose()
-
-
-@pytest.mark.parametrize("kind", ["sync", "async"])
-def test_life_of_a_subscription(kind: str) -> None:
+def test_life_of_a_subscription(caller: Caller) -> None:
     with (
         FakeShipEngine(journey=["AC", "IT"]) as fake,
         receiving(Verifier(base_url=fake.url)) as (url, received),
-        connected(kind, fake) as client,
+        caller.client(fake) as client,
     ):
         webhook = client.create_webhook(url, headers={"X-Secret": "shared"})
         assert client.list_webhooks() == [webhook]
