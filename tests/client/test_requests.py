@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import httpx
@@ -131,6 +132,7 @@ def test_server_that_cannot_be_reached_is_a_connection_error(caller: Caller) -> 
         pytest.param(httpx.ReadError("lost"), APIConnectionError, id="httpx"),
         pytest.param(TimeoutError("late"), APITimeoutError, id="TimeoutError"),
         pytest.param(OSError("dead"), APIConnectionError, id="OSError"),
+        pytest.param(ssl.SSLError("bad record"), APIConnectionError, id="SSLError"),
         pytest.param(ExceptionGroup("two", [OSError(KEY)]), APIConnectionError, id="ExceptionGroup"),
     ],
 )
@@ -148,46 +150,27 @@ def test_mistake_in_a_transport_of_the_caller_passes_unchanged(caller: Caller) -
     assert caller.call(api_key=KEY, transport=httpx.MockTransport(Mock(side_effect=mistake))) is mistake
 
 
-CA = trustme.CA()
-
-
-@pytest.fixture
-def tls() -> Iterator[int]:
-    """Serve TLS, and nonsense after the handshake; yield the port."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    CA.issue_cert("127.0.0.1").configure_cert(context)
+@pytest.mark.parametrize("trusted", [False, True])
+def test_server_needs_a_trusted_certificate(
+    trusted: bool, caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received: list[bytes] = []
 
     def serve() -> None:
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            try:
-                secure = context.wrap_socket(connection, server_side=True)
-                secure.recv(65_536)
-                with socket.socket(fileno=secure.detach()) as bare:
-                    bare.sendall(b"\x17\x03\x03\x00\x20" + b"Z" * 32)
-                    bare.recv(1)
-            except OSError:
-                connection.close()
+        with suppress(OSError), context.wrap_socket(server.accept()[0], server_side=True) as connection:
+            received.append(connection.recv(65_536))
+            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
-
-@pytest.mark.parametrize("trusted", [False, True])
-def test_tls_failure_is_a_connection_error(
-    trusted: bool, tls: int, caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
     if trusted:
-        CA.cert_pem.write_to_path(tmp_path / "ca.pem")
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    error = caller.call(api_key=KEY, base_url=f"https://127.0.0.1:{tls}")
-    assert type(error) is APIConnectionError
-    assert ("certificate" in str(error).lower()) == (not trusted)
-    assert not found(error, KEY)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        pool.submit(serve)
+        error: Any = caller.call(api_key=KEY, base_url=f"https://127.0.0.1:{server.getsockname()[1]}")
+    assert isinstance(error, type(None) if trusted else APIConnectionError)
+    assert len(received) == trusted
+    if not trusted:
+        assert "certificate" in str(error).lower()
+        assert not found(error, KEY)
