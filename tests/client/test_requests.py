@@ -7,7 +7,6 @@ import ssl
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import httpx
@@ -168,9 +167,11 @@ def test_server_needs_a_trusted_certificate(
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
         pool.submit(serve)
-        error: Any = caller.call(api_key=KEY, base_url=f"https://127.0.0.1:{server.getsockname()[1]}")
-    assert isinstance(error, type(None) if trusted else APIConnectionError)
+        result = caller.call(api_key=KEY, base_url=f"https://127.0.0.1:{server.getsockname()[1]}")
     assert len(received) == trusted
-    if not trusted:
-        assert "certificate" in str(error).lower()
-        assert not found(error, KEY)
+    if trusted:
+        assert result is None
+    else:
+        assert type(result) is APIConnectionError
+        assert "certificate" in str(result).lower()
+        assert not found(result, KEY)
