@@ -277,12 +277,8 @@ def test_cancellation_inside_a_run_does_not_look_complete(place: str, concurrenc
         if place == "source":
             raise asyncio.CancelledError
 
-    async def serve(request: httpx.Request) -> httpx.Response:
-        if place == "transport" and "000005" in str(request.url):
-            raise asyncio.CancelledError
-        return httpx.Response(204)
-
-    transport = httpx.MockTransport(serve)
+    responses = [httpx.Response(204) if place == "source" or at != 5 else asyncio.CancelledError for at in range(20)]
+    transport = httpx.MockTransport(Mock(side_effect=responses))
     with takes(0), pytest.raises(asyncio.CancelledError):
         run(Caller("async"), None, source(), concurrency=concurrency, api_key="TEST_key", transport=transport)
 
