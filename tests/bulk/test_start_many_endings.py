@@ -84,10 +84,12 @@ def test_account_error_is_raised_after_the_outcomes_in_flight(
 
 
 def test_exception_of_the_transport_ends_the_run(caller: Caller) -> None:
-    transport = httpx.MockTransport(Mock(side_effect=[httpx.Response(204), httpx.Response(204), RuntimeError]))
+    serve = Mock(side_effect=[RuntimeError if at == 2 else httpx.Response(204) for at in range(100)])
+    transport = httpx.MockTransport(serve)
     outcomes, raised = run(caller, None, packages(100), concurrency=1, api_key="TEST_key", transport=transport)
     assert isinstance(raised, RuntimeError)
     assert numbers(outcomes) == ["000000", "000001"]
+    assert serve.call_count == 3
 
 
 def test_exit_in_a_worker_thread_is_raised_in_the_callers_thread() -> None:
