@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from shipengine_tracking import _models
 from shipengine_tracking.testing import FakeShipEngine
-from support import Caller, ascii_id
+from support import Caller, ascii_id, wait_until, worker_threads
 
 # How many cases all the property tests try. They are the same each time, except in `make fuzz`.
 for profile, cases in {"quick": 2_000, "slow": 10_000, "fuzz": 200_000}.items():
@@ -63,6 +63,12 @@ def _handle_sigint() -> Iterator[None]:
 def _clear_caches() -> None:
     """Make each test run the code it uses: mutmut tries the mutants of a function with the tests that run it."""
     _models._readers.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_worker_threads_remain() -> Iterator[None]:
+    yield
+    wait_until(lambda: not worker_threads())
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ import socket
 import string
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Awaitable, Container, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
-from shipengine_tracking import AsyncTrackingClient, TrackingClient
+from shipengine_tracking import AsyncTrackingClient, Outcome, TrackingClient
 from shipengine_tracking.testing import FakeShipEngine, Request, Response
 
 PACKAGE = {"tracking_number": "9361269903502070406152", "carrier_code": "stamps_com"}
@@ -36,6 +37,11 @@ def wait_until(condition: Any, seconds: float = 30.0) -> None:
     raise AssertionError("the condition did not become true")
 
 
+def worker_threads() -> list[threading.Thread]:
+    """Return the threads of all runs of `start_many`."""
+    return [thread for thread in threading.enumerate() if thread.name == "shipengine-tracking"]
+
+
 class Caller:
     """Makes calls with one of the two clients. An exception is a result, too."""
 
@@ -43,35 +49,37 @@ class Caller:
         self.kind = kind
         self.client_class: Any = TrackingClient if kind == "sync" else AsyncTrackingClient
 
+    @contextmanager
+    def client(self, fake: FakeShipEngine | None = None, **settings: Any) -> Iterator[Any]:
+        """Yield an open client whose operations block; without `max_retries`, it sends each call once."""
+        address = {"api_key": fake.api_key, "base_url": fake.url} if fake else {}
+        client = self.client_class(**{"max_retries": 0, **address, **settings})
+        if self.kind == "sync":
+            with client:
+                yield client
+            return
+        with asyncio.Runner() as runner:
+            runner.run(client.__aenter__())
+            try:
+                yield BlockingClient(client, runner)
+            finally:
+                runner.run(client.__aexit__(None, None, None))
+            if tasks := asyncio.all_tasks(runner.get_loop()):  # httpx leaves closing some generators to the event loop
+                _, pending = runner.run(asyncio.wait(tasks, timeout=15))
+                assert not pending
+
     def call_all(
         self, *packages: dict[str, Any], operation: str = "start", pause: float = 0.0, **settings: Any
     ) -> list[Any]:
         """Make calls one after the other with one client; return the result or exception of each."""
-        settings = {"max_retries": 0, **settings}
-        if self.kind == "async":
-            return asyncio.run(self._call_all_async(packages, operation, pause, settings))
         results: list[Any] = []
-        with TrackingClient(**settings) as client:
+        with self.client(**settings) as client:
             for package in packages:
                 try:
                     results.append(getattr(client, operation)(**package))
                 except Exception as error:
                     results.append(error)
                 time.sleep(pause)
-        return results
-
-    @staticmethod
-    async def _call_all_async(
-        packages: tuple[dict[str, Any], ...], operation: str, pause: float, settings: dict[str, Any]
-    ) -> list[Any]:
-        results: list[Any] = []
-        async with AsyncTrackingClient(**settings) as client:
-            for package in packages:
-                try:
-                    results.append(await getattr(client, operation)(**package))
-                except Exception as error:
-                    results.append(error)
-                await asyncio.sleep(pause)
         return results
 
     def call(self, package: dict[str, Any] = PACKAGE, *, operation: str = "start", **settings: Any) -> Any:
@@ -83,6 +91,40 @@ class Caller:
     ) -> Any:
         """Make one call to the fake server; return its result or exception."""
         return self.call(package, operation=operation, api_key=fake.api_key, base_url=fake.url, **settings)
+
+
+class BlockingClient:
+    """Makes the operations of an AsyncTrackingClient block. Its event loop runs during an operation only."""
+
+    def __init__(self, client: AsyncTrackingClient, runner: asyncio.Runner):
+        self.client, self.runner = client, runner
+
+    def __getattr__(self, operation: str) -> Any:
+        method = getattr(self.client, {"close": "aclose"}.get(operation, operation))
+        return lambda *arguments, **keywords: self._run(method(*arguments, **keywords))
+
+    def start_many(self, *arguments: Any, **keywords: Any) -> Iterator[Outcome]:
+        """Begin a run."""
+        return self._iterate(self.client.start_many(*arguments, **keywords))
+
+    def _iterate(self, stream: AsyncGenerator[Outcome]) -> Iterator[Outcome]:
+        try:
+            while (outcome := self._run(anext(stream, None))) is not None:
+                yield outcome
+        finally:
+            self._run(stream.aclose())
+
+    def _run(self, awaitable: Awaitable[Any]) -> Any:
+        async def run() -> Any:
+            try:
+                return await awaitable, None
+            except Exception as error:  # raised below, so that its traceback does not show the event loop
+                return None, error
+
+        result, error = self.runner.run(run())
+        if error is not None:
+            raise error
+        return result
 
 
 class BackgroundClient:
@@ -126,16 +168,24 @@ class BackgroundClient:
 
 
 class PausedShipEngine(FakeShipEngine):
-    """A fake server that processes requests, and responds when `resume` is set."""
+    """A fake server that processes requests, and responds when `resume` is set.
 
-    def __init__(self, **options: Any):
+    `resume_after` sets it when so many requests have arrived. The tracking numbers in `unpaused` have their responses
+    at once.
+    """
+
+    def __init__(self, *, resume_after: float = inf, unpaused: Container[str] = (), **options: Any):
         super().__init__(**options)
         self.resume = threading.Event()
+        self._resume_after, self._unpaused = resume_after, unpaused
 
     def respond(self, request: Request) -> Response:
         """Record a request and return the response to it, later."""
         response = super().respond(request)
-        self.resume.wait(60)
+        if len(self.requests) >= self._resume_after:
+            self.resume.set()
+        if dict(request.query).get("tracking_number") not in self._unpaused:
+            self.resume.wait(60)
         return response
 
     def close(self) -> None:

@@ -1,17 +1,19 @@
-"""Bulk runs with either client."""
+"""What the tests of `start_many` share: packages, sources, and how a run ends."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import aclosing
+from contextlib import contextmanager
 from typing import Any
 
-from shipengine_tracking import AsyncTrackingClient, Outcome, Package, TrackingClient
+import httpx
+import pytest
+
+from shipengine_tracking import Outcome, Package
 from shipengine_tracking.testing import FakeShipEngine
-from support import wait_until
+from support import BlockingClient, Caller, wait_until
 
 
 def packages(count: int) -> list[Package]:
@@ -24,113 +26,84 @@ def numbers(outcomes: Iterable[Outcome]) -> list[str]:
     return sorted(outcome.package.tracking_number for outcome in outcomes)
 
 
-def subscribed(fake: FakeShipEngine) -> list[str]:
-    """Return the sorted tracking numbers that a fake server has accepted."""
-    return sorted(subscription.tracking_number for subscription in fake.subscriptions)
+def requested(fake: FakeShipEngine) -> list[str]:
+    """Return the tracking numbers of all requests, in their order."""
+    return [dict(request.query)["tracking_number"] for request in fake.requests]
 
 
-def worker_threads() -> list[threading.Thread]:
-    """Return the threads of all runs."""
-    return [thread for thread in threading.enumerate() if thread.name == "shipengine-tracking"]
+def accept(_: httpx.Request) -> httpx.Response:
+    """Respond to a request of a mock transport as ShipEngine does."""
+    return httpx.Response(204)
 
 
-class Runner:
-    """Runs `start_many` with one of the two clients.
-
-    `run` returns the outcomes, and the exception that ended the run. `first` leaves the loop after so many outcomes;
-    `on_outcome` is called, or awaited, with the client and the outcomes so far.
-    """
-
-    def __init__(self, kind: str):
-        self.kind = kind
-        self.client_class: Any = TrackingClient if kind == "sync" else AsyncTrackingClient
-
-    def run(
-        self,
-        fake: FakeShipEngine | None,
-        source: Any,
-        *,
-        concurrency: int | None = 4,
-        first: int | None = None,
-        on_outcome: Callable[[Any, list[Outcome]], object] | None = None,
-        **settings: Any,
-    ) -> tuple[list[Outcome], BaseException | None]:
-        settings = {"max_retries": 0, **settings}
-        if fake is not None:
-            settings = {"api_key": fake.api_key, "base_url": fake.url, **settings}
-        options = {} if concurrency is None else {"concurrency": concurrency}
-        run = self._run_sync if self.kind == "sync" else self._run_in_loop
-        return run(source, options, first, on_outcome or (lambda client, outcomes: None), settings)
-
-    @staticmethod
-    def _run_sync(
-        source: Any, options: dict[str, Any], first: int | None, on_outcome: Any, settings: dict[str, Any]
-    ) -> tuple[list[Outcome], BaseException | None]:
-        outcomes: list[Outcome] = []
-        with TrackingClient(**settings) as client:
-            try:
-                for outcome in itertools.islice(client.start_many(source, **options), first):
-                    outcomes.append(outcome)
-                    on_outcome(client, outcomes)
-            except Exception as error:
-                return outcomes, error
-        wait_until(lambda: not worker_threads())
-        return outcomes, None
-
-    def _run_in_loop(self, *arguments: Any) -> tuple[list[Outcome], BaseException | None]:
-        return asyncio.run(self._run_async(*arguments))
-
-    @staticmethod
-    async def _run_async(
-        source: Any, options: dict[str, Any], first: int | None, on_outcome: Any, settings: dict[str, Any]
-    ) -> tuple[list[Outcome], BaseException | None]:
-        outcomes: list[Outcome] = []
-        async with AsyncTrackingClient(**settings) as client:
-            try:
-                async with aclosing(client.start_many(source, **options)) as stream:
-                    async for outcome in stream:
-                        outcomes.append(outcome)
-                        if (result := on_outcome(client, outcomes)) is not None:
-                            await result
-                        if len(outcomes) == first:
-                            break
-            except Exception as error:
-                return outcomes, error
-        assert len(asyncio.all_tasks()) == 1
-        return outcomes, None
+def collect(stream: Iterable[Outcome]) -> tuple[list[Outcome], Exception | None]:
+    """Return the outcomes of a run, and the exception that ended it."""
+    outcomes: list[Outcome] = []
+    try:
+        for outcome in stream:
+            outcomes.append(outcome)  # noqa: PERF402 the outcomes before an exception count
+    except Exception as error:
+        return outcomes, error
+    return outcomes, None
 
 
-def close(client: Any) -> Any:
-    """Close a client; return what must be awaited, if anything."""
-    return client.close() if isinstance(client, TrackingClient) else client.aclose()
+def run(
+    caller: Caller, fake: FakeShipEngine | None, source: Any, *, concurrency: int = 4, **settings: Any
+) -> tuple[list[Outcome], Exception | None]:
+    """Start all packages of a source with a new client; return the outcomes, and the exception that ended the run."""
+    with caller.client(fake, **settings) as client:
+        return collect(client.start_many(source, concurrency=concurrency))
 
 
-class UnusualSource:
-    """A synchronous and asynchronous iterator that raises, or ends, and could go on."""
+@contextmanager
+def closing_when(client: Any, condition: Callable[[], object]) -> Iterator[None]:
+    """Close a client from another thread, or from another task, when the condition is true."""
 
-    def __init__(self, *steps: Package | type[Exception]):
-        self.steps = list(steps)
+    def close() -> None:
+        wait_until(condition)
+        if isinstance(client, BlockingClient):
+            asyncio.run_coroutine_threadsafe(client.client.aclose(), client.runner.get_loop())
+        else:
+            client.close()
 
-    def __iter__(self) -> Iterator[Package]:
-        return self
-
-    def __next__(self) -> Package:
-        return self._step(StopIteration)
-
-    def _step(self, end: type[Exception]) -> Package:
-        step = self.steps.pop(0)
-        if not isinstance(step, Package):
-            raise end if step is StopIteration else step
-        return step
+    closer = threading.Thread(target=close)
+    closer.start()
+    yield
+    closer.join()
 
 
-class UnusualAsyncSource(UnusualSource):
-    """The asynchronous kind."""
+async def async_generator(given: list[Package]) -> AsyncIterator[Package]:
+    for package in given:
+        yield package
 
-    __iter__ = None  # type: ignore[assignment]
+
+async def slow_async_generator(given: list[Package]) -> AsyncIterator[Package]:
+    for package in given:
+        await asyncio.sleep(0)
+        yield package
+        await asyncio.sleep(0.001)
+
+
+SOURCES = [
+    pytest.param("sync", list, id="sync-list"),
+    pytest.param("sync", iter, id="sync-iterator"),
+    pytest.param("async", list, id="async-list"),
+    pytest.param("async", iter, id="async-iterator"),
+    pytest.param("async", async_generator, id="async-asynchronous"),
+    pytest.param("async", slow_async_generator, id="async-slow"),
+]
+
+
+class StalledSource:
+    """An asynchronous source that yields two packages and then stalls for a minute."""
+
+    wanted = 0  # packages that a run has asked for
 
     def __aiter__(self) -> AsyncIterator[Package]:
         return self
 
     async def __anext__(self) -> Package:
-        return self._step(StopAsyncIteration)
+        self.wanted += 1
+        if self.wanted > 2:
+            await asyncio.sleep(60)
+        return packages(2)[self.wanted - 1]

@@ -1,4 +1,4 @@
-"""The ways in which a run of `start_many` ends early: account errors, leaving the loop, Ctrl-C, forks."""
+"""The ways in which a run of `start_many` ends early: account errors, leaving the loop, cancellation, Ctrl-C, forks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, suppress
+from contextlib import suppress
+from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
-from runs import Runner, numbers, packages, subscribed, worker_threads
+from runs import StalledSource, accept, collect, numbers, packages, run
 
-from faults import RandomFaults
 from shipengine_tracking import (
     AccountError,
     AsyncTrackingClient,
@@ -32,20 +32,16 @@ from shipengine_tracking import (
     TrackingClient,
 )
 from shipengine_tracking.testing import FakeShipEngine, Response, error
-from support import PACKAGE, takes, wait_until
+from support import PACKAGE, Caller, PausedShipEngine, takes, wait_until, worker_threads
 
 HANG = Response(b"", "hang")
 
 
-@pytest.fixture(params=["sync", "async"])
-def runner(request: pytest.FixtureRequest) -> Runner:
-    return Runner(request.param)
+def waits(status: int) -> Response:
+    return Response.of(status, headers={"Retry-After": "60"})
 
 
-@pytest.fixture(autouse=True)
-def _no_threads_remain() -> Iterator[None]:
-    yield
-    wait_until(lambda: not worker_threads())
+# --- failures that end the run --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -57,91 +53,53 @@ def _no_threads_remain() -> Iterator[None]:
     ],
 )
 def test_account_error_ends_the_run(
-    fake: FakeShipEngine, runner: Runner, response: Response, error_class: type[ShipEngineError]
+    response: Response, error_class: type[ShipEngineError], fake: FakeShipEngine, caller: Caller
 ) -> None:
     fake.enqueue(Response.of(204), Response.of(204), response)
-    outcomes, raised = runner.run(fake, packages(100), concurrency=1)
+    outcomes, raised = run(caller, fake, packages(100), concurrency=1)
     assert type(raised) is error_class
     assert numbers(outcomes) == ["000000", "000001"]
     assert len(fake.requests) == 3
 
 
-def test_account_error_is_raised_after_the_outcomes_in_flight(fake: FakeShipEngine, runner: Runner) -> None:
-    fake.enqueue(Response.of(401, delay=0.5), *[Response.of(204, delay=2)] * 3)
-    outcomes, raised = runner.run(fake, packages(100), concurrency=4)
-    assert isinstance(raised, AuthenticationError)
-    rejected, *accepted = [dict(request.query)["tracking_number"] for request in fake.requests]
-    assert numbers(outcomes) == sorted(accepted)
-    assert len(accepted) == 3
-    assert rejected not in numbers(outcomes)
-
-
-@pytest.mark.parametrize("status", [401, 503])
-def test_failure_in_flight_when_the_run_ends_is_an_outcome(fake: FakeShipEngine, runner: Runner, status: int) -> None:
-    fake.enqueue(Response.of(status, delay=1.5), Response.of(401, delay=0.5))
-    outcomes, raised = runner.run(fake, packages(100), concurrency=2, max_retries=3)
-    assert isinstance(raised, AuthenticationError)
-    assert [type(outcome.error) for outcome in outcomes] == [AuthenticationError if status == 401 else ServerError]
-
-
-@pytest.mark.parametrize("status", [429, 503])
-def test_call_that_waits_for_a_retry_is_not_sent_after_the_end(
-    fake: FakeShipEngine, runner: Runner, status: int
+@pytest.mark.parametrize(
+    ("responses", "outcomes"),
+    [
+        pytest.param([Response.of(401), *[Response.of(204, delay=1.5)] * 3], [type(None)] * 3, id="successes"),
+        pytest.param([Response.of(401), Response.of(401, delay=1.5)], [AuthenticationError], id="401"),
+        pytest.param([Response.of(401), Response.of(503, delay=1.5)], [ServerError], id="503"),
+        pytest.param([waits(503), Response.of(401, delay=0.5)], [ServerError], id="503 that waits for a retry"),
+        pytest.param([waits(429), Response.of(401, delay=0.5)], [], id="429 that waits for a retry"),
+    ],
+)
+def test_account_error_is_raised_after_the_outcomes_in_flight(
+    responses: list[Response], outcomes: list[type], caller: Caller
 ) -> None:
-    fake.enqueue(Response.of(status, headers={"Retry-After": "60"}, delay=0.2), Response.of(401, delay=0.5))
-    with takes(0):
-        outcomes, raised = runner.run(fake, packages(100), concurrency=2, max_retries=3)
+    with PausedShipEngine(resume_after=len(responses)) as fake, takes(0):
+        fake.enqueue(*responses)
+        given, raised = run(caller, fake, packages(100), concurrency=len(responses), max_retries=3)
+        assert len(fake.requests) == len(responses)
     assert isinstance(raised, AuthenticationError)
-    assert [type(outcome.error) for outcome in outcomes] == ([ServerError] if status == 503 else [])
-    assert len(fake.requests) == 2
+    assert [type(outcome.error) for outcome in given] == outcomes
 
 
-def test_async_account_error_does_not_wait_for_a_slow_source(fake: FakeShipEngine) -> None:
-    async def source() -> AsyncIterator[Package]:
-        yield packages(1)[0]
-        await asyncio.sleep(60)
-
-    fake.enqueue(Response.of(401))
-    with takes(0):
-        outcomes, raised = Runner("async").run(fake, source())
-    assert isinstance(raised, AuthenticationError)
-    assert outcomes == []
-
-
-def test_exception_of_the_transport_ends_the_run(runner: Runner) -> None:
-    def serve(request: httpx.Request) -> httpx.Response:
-        if "000005" in str(request.url):
-            raise RuntimeError
-        return httpx.Response(204)
-
+def test_exception_of_the_transport_ends_the_run(caller: Caller) -> None:
+    serve = Mock(side_effect=[RuntimeError if at == 2 else httpx.Response(204) for at in range(100)])
     transport = httpx.MockTransport(serve)
-    outcomes, raised = runner.run(None, packages(100), concurrency=1, api_key="TEST_key", transport=transport)
+    outcomes, raised = run(caller, None, packages(100), concurrency=1, api_key="TEST_key", transport=transport)
     assert isinstance(raised, RuntimeError)
-    assert len(outcomes) == 5
+    assert numbers(outcomes) == ["000000", "000001"]
+    assert serve.call_count == 3
 
 
 def test_exit_in_a_worker_thread_is_raised_in_the_callers_thread() -> None:
-    def serve(_: httpx.Request) -> httpx.Response:
-        raise SystemExit(7)
-
-    with TrackingClient("TEST_key", transport=httpx.MockTransport(serve)) as client, pytest.raises(SystemExit):
+    transport = httpx.MockTransport(lambda _: sys.exit(7))
+    with TrackingClient("TEST_key", transport=transport) as client, pytest.raises(SystemExit):
         list(client.start_many(packages(100)))
 
 
-def test_source_that_cannot_begin_leaves_a_usable_client(fake: FakeShipEngine, runner: Runner) -> None:
-    class Broken:
-        def __iter__(self) -> Iterator[Package]:
-            raise KeyError
-
-    assert isinstance(runner.run(fake, Broken())[1], KeyError)
-    with TrackingClient(fake.api_key, base_url=fake.url) as client:
-        with pytest.raises(KeyError):
-            next(client.start_many(Broken()))
-        assert len(list(client.start_many(packages(3)))) == 3
-
-
-def test_async_start_many_needs_asyncio(fake: FakeShipEngine) -> None:
-    stream = AsyncTrackingClient(fake.api_key, base_url=fake.url).start_many(packages(1))
+def test_async_start_many_needs_asyncio() -> None:
+    stream = AsyncTrackingClient("TEST_key").start_many(packages(1))
     with pytest.raises(ClientStateError, match="asyncio"):
         stream.asend(None).send(None)
 
@@ -149,43 +107,27 @@ def test_async_start_many_needs_asyncio(fake: FakeShipEngine) -> None:
 # --- leaving the loop -----------------------------------------------------------------------------------------------
 
 
-def test_leaving_the_loop_sends_nothing_more(runner: Runner) -> None:
-    with RandomFaults({"slow": 1.0}, delay=0.05) as fake:
-        outcomes, _ = runner.run(fake, packages(1000), first=3)
-        assert len(outcomes) == 3
-        sent = len(fake.requests)
-        assert sent <= 3 + 2 * 4
-        time.sleep(0.3)
-        assert len(fake.requests) == sent
+def test_leaving_the_loop_sends_nothing_more(caller: Caller) -> None:
+    with PausedShipEngine(unpaused=["000000"]) as fake:
+        with caller.client(fake) as client:
+            assert next(client.start_many(packages(1000), concurrency=4)).ok
+            fake.resume.set()
+            wait_until(lambda: not worker_threads())
+        assert len(fake.requests) <= 1 + 4  # four more packages were waiting for a thread or a task
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_leaving_the_loop_ends_calls_that_wait(fake: FakeShipEngine, runner: Runner, status: int) -> None:
-    waits = Response.of(status, headers={"Retry-After": "60"}, delay=0.1)
-    fake.enqueue(Response.of(204), *[waits] * 4)
+@pytest.mark.parametrize(
+    "response",
+    [pytest.param(waits(429), id="429"), pytest.param(waits(503), id="503"), pytest.param(HANG, id="hanging server")],
+)
+def test_leaving_the_loop_does_not_wait(response: Response, fake: FakeShipEngine, caller: Caller) -> None:
+    fake.enqueue(Response.of(204), *[response] * 8)
     with takes(0):
-        outcomes, _ = runner.run(fake, packages(1000), first=1, max_retries=3, concurrency=2)
+        with caller.client(fake, timeout=60, max_retries=3) as client:
+            assert next(client.start_many(packages(1000))).ok
+        if response is HANG:
+            fake.close()
         wait_until(lambda: not worker_threads())
-    assert len(outcomes) == 1
-
-
-def test_leaving_the_loop_does_not_wait_for_a_hanging_server(fake: FakeShipEngine) -> None:
-    fake.enqueue(Response.of(204), *[HANG] * 8)
-    with TrackingClient(fake.api_key, base_url=fake.url, timeout=60) as client, takes(0):
-        for _ in client.start_many(packages(9)):
-            break
-    fake.close()
-
-    async def main() -> None:
-        async with AsyncTrackingClient(other.api_key, base_url=other.url, timeout=60) as client:
-            async with aclosing(client.start_many(packages(9))) as stream:
-                async for _ in stream:
-                    break
-            assert len(asyncio.all_tasks()) == 1
-
-    with FakeShipEngine() as other, takes(0):
-        other.enqueue(Response.of(204), *[HANG] * 8)
-        asyncio.run(main())
 
 
 def test_exit_of_the_interpreter_does_not_wait_for_a_hanging_server(fake: FakeShipEngine) -> None:
@@ -198,6 +140,81 @@ with TrackingClient({fake.api_key!r}, base_url={fake.url!r}, timeout=60) as clie
     fake.enqueue(Response.of(204), *[HANG] * 8)
     with takes(0, 30):
         subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+
+
+def test_async_account_error_does_not_wait_for_a_slow_source(fake: FakeShipEngine) -> None:
+    fake.enqueue(Response.of(204), Response.of(401))
+    with takes(0):
+        outcomes, raised = run(Caller("async"), fake, StalledSource(), concurrency=1)
+    assert isinstance(raised, AuthenticationError)
+    assert numbers(outcomes) == ["000000"]
+
+
+def test_leaving_an_async_run_does_not_wait_for_a_slow_source(fake: FakeShipEngine) -> None:
+    with takes(0), Caller("async").client(fake) as client:
+        assert next(client.start_many(StalledSource())).ok
+
+
+@pytest.mark.parametrize("end", ["left", "complete", "rejected"])
+def test_source_is_closed_at_once_in_the_callers_thread(end: str, fake: FakeShipEngine, caller: Caller) -> None:
+    closed_in: list[threading.Thread] = []
+
+    class Source:
+        def __iter__(self) -> Iterator[Package]:
+            try:
+                yield from packages(3 if end == "complete" else 100)
+            finally:
+                closed_in.append(threading.current_thread())
+
+    fake.enqueue(Response.of(401 if end == "rejected" else 204), *[Response.of(204, delay=0.2)] * 2)
+    gc.disable()  # so that only the end of the run closes it
+    try:
+        with caller.client(fake) as client:
+            stream = client.start_many(Source(), concurrency=2)
+            if end == "left":
+                next(stream)
+                stream.close()
+            else:
+                assert isinstance(collect(stream)[1], AuthenticationError if end == "rejected" else type(None))
+        assert closed_in == [threading.current_thread()]
+    finally:
+        gc.enable()
+
+
+def test_garbage_collected_stream_ends_its_run(fake: FakeShipEngine) -> None:
+    with TrackingClient(fake.api_key, base_url=fake.url) as client:
+        client.start_many(packages(10))
+        assert next(client.start_many(packages(1000))).ok
+        wait_until(lambda: not worker_threads())
+
+    async def main() -> None:
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
+            client.start_many(packages(10))
+            assert (await anext(client.start_many(packages(1000)))).ok
+            loop = asyncio.get_running_loop()
+            await asyncio.to_thread(wait_until, lambda: len(asyncio.all_tasks(loop)) == 1)
+
+    asyncio.run(main())
+    assert len(fake.requests) < 100
+
+
+def test_garbage_collection_of_streams_at_any_moment_does_not_deadlock(fake: FakeShipEngine) -> None:
+    before = gc.get_threshold()
+    gc.set_threshold(50)
+    try:
+        with takes(0, 50), TrackingClient(fake.api_key, base_url=fake.url) as client:
+            for _ in range(30):
+                cycle: list[Any] = [client.start_many(packages(100))]  # the next collection, in any line, finds it
+                cycle.append(cycle)
+                next(cycle[0])
+            assert len(list(client.start_many(packages(50)))) == 50
+            del cycle
+    finally:
+        gc.set_threshold(*before)
+        gc.collect()
+
+
+# --- cancellation and Ctrl-C ----------------------------------------------------------------------------------------
 
 
 def test_ctrl_c_ends_a_run_of_threads(fake: FakeShipEngine) -> None:
@@ -217,16 +234,14 @@ def test_ctrl_c_ends_a_run_of_threads(fake: FakeShipEngine) -> None:
     assert len(fake.requests) == 1
 
 
-def test_cancelling_the_consumer_cancels_the_tasks(fake: FakeShipEngine) -> None:
-    fake.enqueue(*[HANG] * 4)
+async def consume(client: AsyncTrackingClient, count: int) -> list[Outcome]:
+    return [outcome async for outcome in client.start_many(packages(count), concurrency=4)]
 
+
+def test_cancelling_the_consumer_cancels_the_tasks(fake: FakeShipEngine) -> None:
     async def main() -> None:
         async with AsyncTrackingClient(fake.api_key, base_url=fake.url, timeout=60) as client:
-
-            async def consume() -> list[Outcome]:
-                return [outcome async for outcome in client.start_many(packages(1000), concurrency=4)]
-
-            consumer = asyncio.create_task(consume())
+            consumer = asyncio.create_task(consume(client, 1000))
             await asyncio.to_thread(wait_until, lambda: len(fake.requests) == 4)
             consumer.cancel()
             with takes(0), pytest.raises(asyncio.CancelledError):
@@ -234,50 +249,15 @@ def test_cancelling_the_consumer_cancels_the_tasks(fake: FakeShipEngine) -> None
             assert len(asyncio.all_tasks()) == 1
             await client.start(**PACKAGE)
 
+    fake.enqueue(*[HANG] * 4)
     asyncio.run(main())
     assert len(fake.requests) == 5
 
 
-def test_source_that_swallows_the_cancellation_is_left(fake: FakeShipEngine) -> None:
-    async def source() -> AsyncIterator[Package]:
-        for package in packages(10_000):
-            with suppress(asyncio.CancelledError):
-                await asyncio.sleep(0.001)
-            yield package
-
-    with takes(0):
-        outcomes, raised = Runner("async").run(fake, source(), first=3)
-    assert (len(outcomes), raised) == (3, None)
-
-
-@pytest.mark.parametrize("place", ["source", "transport"])
-def test_cancellation_inside_a_run_does_not_look_complete(place: str) -> None:
-    async def source() -> AsyncIterator[Package]:
-        for package in packages(20):
-            yield package
-        if place == "source":
-            raise asyncio.CancelledError
-
-    async def serve(request: httpx.Request) -> httpx.Response:
-        if place == "transport" and "000005" in str(request.url):
-            raise asyncio.CancelledError
-        return httpx.Response(204)
-
-    for concurrency in (1, 8):
-        with takes(0), pytest.raises(asyncio.CancelledError):
-            Runner("async").run(
-                None, source(), concurrency=concurrency, api_key="TEST_key", transport=httpx.MockTransport(serve)
-            )
-
-
-def test_run_whose_tasks_are_cancelled_before_their_first_step_ends() -> None:
+def test_tasks_cancelled_before_their_first_step_end_the_run() -> None:
     async def main() -> None:
-        async def consume(client: AsyncTrackingClient) -> list[Outcome]:
-            return [outcome async for outcome in client.start_many(packages(3))]
-
-        transport = httpx.MockTransport(lambda _: httpx.Response(204))
-        async with AsyncTrackingClient("TEST_key", transport=transport) as client:
-            consumer = asyncio.create_task(consume(client))
+        async with AsyncTrackingClient("TEST_key", transport=httpx.MockTransport(accept)) as client:
+            consumer = asyncio.create_task(consume(client, 3))
             before = asyncio.all_tasks()
             await asyncio.sleep(0)  # the consumer begins the run
             started = asyncio.all_tasks() - before
@@ -290,76 +270,36 @@ def test_run_whose_tasks_are_cancelled_before_their_first_step_ends() -> None:
     asyncio.run(main())
 
 
-# --- garbage, sources, forks ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.parametrize("place", ["source", "transport"])
+def test_cancellation_inside_a_run_does_not_look_complete(place: str, concurrency: int) -> None:
+    async def source() -> AsyncIterator[Package]:
+        for package in packages(20):
+            yield package
+        if place == "source":
+            raise asyncio.CancelledError
+
+    responses = [httpx.Response(204) if place == "source" or at != 5 else asyncio.CancelledError for at in range(20)]
+    transport = httpx.MockTransport(Mock(side_effect=responses))
+    with takes(0), pytest.raises(asyncio.CancelledError):
+        run(Caller("async"), None, source(), concurrency=concurrency, api_key="TEST_key", transport=transport)
 
 
-def test_garbage_collected_stream_ends_its_run(fake: FakeShipEngine) -> None:
-    with TrackingClient(fake.api_key, base_url=fake.url) as client:
-        client.start_many(packages(10))
-        stream = client.start_many(packages(1000))
-        assert next(stream).ok
-        del stream
-        gc.collect()
-        wait_until(lambda: not worker_threads())
+def test_source_that_swallows_the_cancellation_is_left(fake: FakeShipEngine) -> None:
+    async def source() -> AsyncIterator[Package]:
+        for package in packages(10_000):
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.001)
+            yield package
 
-    async def main() -> None:
-        async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
-            client.start_many(packages(10))
-            async for outcome in client.start_many(packages(1000)):
-                assert outcome.ok
-                break
-            await asyncio.to_thread(wait_until, lambda: len(asyncio.all_tasks(loop)) <= 2)  # with the one that waits
-
-    loop = asyncio.new_event_loop()
-    with asyncio.Runner(loop_factory=lambda: loop) as event_loop:
-        event_loop.run(main())
-    assert len(fake.requests) < 100
+    with takes(0), Caller("async").client(fake) as client:
+        assert next(client.start_many(source())).ok
 
 
-def test_garbage_collection_of_streams_at_any_moment_does_not_deadlock(fake: FakeShipEngine) -> None:
-    class Cycle:
-        """Garbage that the next collection finds, in any thread and in any line."""
-
-        def __init__(self, stream: Iterator[Outcome]):
-            self.stream, self.itself = stream, self
-
-    before = gc.get_threshold()
-    gc.set_threshold(50)
-    try:
-        with takes(0, 50), TrackingClient(fake.api_key, base_url=fake.url) as client:
-            for _ in range(30):
-                stream = client.start_many(packages(100))
-                next(stream)
-                Cycle(stream)
-                del stream
-            assert len(list(client.start_many(packages(50)))) == 50
-    finally:
-        gc.set_threshold(*before)
-    gc.collect()
+# --- forks ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("end", ["left", "complete", "rejected"])
-def test_source_is_closed_at_once_in_the_callers_thread(fake: FakeShipEngine, runner: Runner, end: str) -> None:
-    closed_in: list[threading.Thread] = []
-
-    class Source:
-        def __iter__(self) -> Iterator[Package]:
-            try:
-                yield from packages(3 if end == "complete" else 100)
-            finally:
-                closed_in.append(threading.current_thread())
-
-    fake.enqueue(Response.of(401 if end == "rejected" else 204), *[Response.of(204, delay=0.2)] * 2)
-    gc.disable()  # so that only the end of the run closes it
-    try:
-        _, raised = runner.run(fake, Source(), first=1 if end == "left" else None, concurrency=2)
-        assert isinstance(raised, AuthenticationError if end == "rejected" else type(None))
-        assert closed_in == [threading.current_thread()]
-    finally:
-        gc.enable()
-
-
-def test_run_belongs_to_the_process_that_began_it(fake: FakeShipEngine) -> None:
+def test_client_is_usable_in_a_child_process_but_not_its_runs(fake: FakeShipEngine) -> None:
     read: list[Package] = []
 
     def source() -> Iterator[Package]:
@@ -368,40 +308,21 @@ def test_run_belongs_to_the_process_that_began_it(fake: FakeShipEngine) -> None:
             yield package
 
     with TrackingClient(fake.api_key, base_url=fake.url) as client:
-        outcomes = client.start_many(source())
-        next(outcomes)
+        stream = client.start_many(source())
+        next(stream)
         before = len(read)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, which is tested
             child = os.fork()
         if child == 0:
             try:
-                list(outcomes)
-            except ClientStateError:
-                os._exit(0 if len(read) == before else 1)
-            finally:
-                os._exit(2)
-        assert len(list(outcomes)) == 49
-        with takes(0):
-            _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == 0
-    assert subscribed(fake) == numbers(map(Outcome, packages(50)))
-
-
-def test_client_is_usable_in_a_child_process_forked_during_a_run(fake: FakeShipEngine) -> None:
-    with TrackingClient(fake.api_key, base_url=fake.url) as client:
-        outcomes = client.start_many(packages(20))
-        next(outcomes)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, which is tested
-            child = os.fork()
-        if child == 0:
-            try:
+                outcomes, raised = collect(stream)
+                assert (outcomes, type(raised), len(read)) == ([], ClientStateError, before)
                 os._exit(0 if sum(outcome.ok for outcome in client.start_many(packages(20))) == 20 else 1)
             finally:
                 os._exit(2)
-        assert len(list(outcomes)) == 19
+        assert len(list(stream)) == 49
         with takes(0):
             _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == 0
-    assert len(fake.subscriptions) == 40
+    assert len(fake.subscriptions) == 50 + 20

@@ -3,99 +3,70 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from runs import Runner, subscribed
+from runs import accept, numbers, packages
 
 from shipengine_tracking import Outcome, Package
 from shipengine_tracking.testing import FakeShipEngine
-from support import wait_until
+from support import Caller, wait_until
 
 pytestmark = pytest.mark.slow
 
-BULK_PROGRAM = """
-import asyncio, sys
-from shipengine_tracking import AsyncTrackingClient, Package, TrackingClient
+TOTAL = 3_000
+PROGRAM = f"""
+import os, sys
+from runs import packages
+from support import Caller
 
-kind, key, url, report, count = sys.argv[1:]
-done = set(open(report, encoding="utf-8").read().split())
-packages = [Package(tracking_number=f"{n:06}", carrier_code="ups") for n in range(int(count)) if f"{n:06}" not in done]
-
-def record(outcome):
-    assert outcome.ok
-    print(outcome.package.tracking_number, file=out, flush=True)
-
-async def main():
-    async with AsyncTrackingClient(key, base_url=url) as client:
-        async for outcome in client.start_many(packages):
-            record(outcome)
-
-with open(report, "a", encoding="utf-8") as out:
-    if kind == "async":
-        asyncio.run(main())
-    else:
-        with TrackingClient(key, base_url=url) as client:
-            for outcome in client.start_many(packages):
-                record(outcome)
+kind, api_key, base_url, *done = sys.argv[1:]
+rest = [package for package in packages({TOTAL}) if package.tracking_number not in set(done)]
+with Caller(kind).client(api_key=api_key, base_url=base_url) as client:
+    for outcome in client.start_many(rest):
+        assert outcome.ok
+        os.write(1, f"{{outcome.package.tracking_number}}\\n".encode())  # whole lines, whenever it is killed
 """
 
 
-@pytest.fixture(params=["sync", "async"])
-def runner(request: pytest.FixtureRequest) -> Runner:
-    return Runner(request.param)
-
-
 @pytest.mark.timeout(600)
-def test_memory_does_not_grow_with_the_number_of_packages(runner: Runner) -> None:
-    def run(total: int) -> int:
+def test_memory_does_not_grow_with_the_number_of_packages(caller: Caller) -> None:
+    def peak(total: int) -> int:
         """Return the highest number of bytes in use during a run."""
-        done = 0
-
-        def source() -> Iterator[Package]:
-            for number in range(total):
-                yield Package(tracking_number=str(number), carrier_code="ups")
-
-        def count(_: Any, outcomes: list[Outcome]) -> None:
-            nonlocal done
-            done += outcomes.pop().ok
-
-        transport = httpx.MockTransport(lambda _: httpx.Response(204))
+        source = (Package(tracking_number=str(number), carrier_code="ups") for number in range(total))
         tracemalloc.start()
         try:
-            assert runner.run(None, source(), on_outcome=count, api_key="TEST_key", transport=transport) == ([], None)
-            peak = tracemalloc.get_traced_memory()[1]
+            with caller.client(api_key="TEST_key", transport=httpx.MockTransport(accept)) as client:
+                assert sum(outcome.ok for outcome in client.start_many(source)) == total
+            return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert done == total
-        return peak
 
-    run(100)
-    growth = run(100_000) - run(1_000)
-    assert growth < 3_000_000, f"{growth:,} bytes"  # reference cycles that are not collected yet; 30 bytes a package
+    peak(100)
+    growth = peak(50_000) - peak(1_000)
+    assert growth < 3_000_000, f"{growth:,} bytes"  # reference cycles that are not collected yet; 60 bytes a package
 
 
-def test_killed_run_is_resumed_with_nothing_forgotten(fake: FakeShipEngine, runner: Runner, tmp_path: Path) -> None:
-    report, total = tmp_path / "report", 3_000
+def test_killed_run_is_resumed_with_nothing_forgotten(fake: FakeShipEngine, caller: Caller, tmp_path: Path) -> None:
+    report, environment = tmp_path / "report", {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     report.touch()
-    arguments = [sys.executable, "-c", BULK_PROGRAM, runner.kind, fake.api_key, fake.url, str(report), str(total)]
     for kill in itertools.count(1):  # noqa: B007 used below
         before = len(fake.subscriptions)
-        with subprocess.Popen(arguments) as process:
+        program = [sys.executable, "-c", PROGRAM, caller.kind, fake.api_key, fake.url, *report.read_text().split()]
+        with report.open("a") as output, subprocess.Popen(program, stdout=output, env=environment) as process:
             wait_until(lambda: process.poll() is not None or len(fake.subscriptions) >= before + 400)  # noqa: B023
             process.send_signal(signal.SIGKILL)
             if process.wait(60) == 0:
                 break
     assert kill > 3
-    expected = [f"{number:06}" for number in range(total)]
-    assert sorted(set(subscribed(fake))) == expected
+    expected = set(numbers(map(Outcome, packages(TOTAL))))
+    assert {subscription.tracking_number for subscription in fake.subscriptions} == expected
     # A kill repeats at most the packages in flight, or those whose outcome was not yet read.
-    assert len(subscribed(fake)) - total <= kill * 2 * 8
-    assert sorted(set(report.read_text(encoding="utf-8").split())) == expected
+    assert len(fake.subscriptions) - TOTAL <= kill * 2 * 8
+    assert set(report.read_text().split()) == expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import traceback
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -21,60 +22,23 @@ class Carrier(str, enum.Enum):  # noqa: UP042 the usual way to write it
 # --- the client
 
 
-def test_api_key_missing_is_rejected(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SHIPENGINE_API_KEY", "")
-    with pytest.raises(InvalidArgumentError, match="SHIPENGINE_API_KEY"):
-        caller.client_class()
-
-
-def test_environment_provides_key_and_address(
+def test_environment_provides_key_and_address_and_arguments_override_it(
     caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHIPENGINE_API_KEY", fake.api_key)
     monkeypatch.setenv("SHIPENGINE_BASE_URL", fake.url)
     assert caller.call() is None
-    assert fake.subscriptions == [Subscription(NUMBER, "stamps_com")]
-
-
-def test_arguments_override_the_environment(
-    caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.setenv("SHIPENGINE_API_KEY", "another")
     monkeypatch.setenv("SHIPENGINE_BASE_URL", "https://another.invalid")
     assert caller.call_fake(fake) is None
+    assert fake.subscriptions == [Subscription(NUMBER, "stamps_com")] * 2
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        "",
-        " " + KEY,
-        KEY + "\n",
-        KEY + " ",
-        f"{KEY[:9]}\r\n{KEY[9:]}",
-        KEY + "é",
-        KEY + "\x00",
-        "\t",
-        f'"{KEY}"',
-        b"TEST",
-        7,
-    ],
-)
-def test_invalid_key_is_rejected_without_showing_it(caller: Caller, key: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"^api_key ") as caught:
-        caller.client_class(key)
-    assert KEY[:9] not in str(caught.value)
-    with pytest.raises(InvalidArgumentError, match=r"^on_behalf_of "):
-        caller.client_class(KEY, on_behalf_of=key)
-    if isinstance(key, str) and key and "\x00" not in key:
-        monkeypatch.setenv("SHIPENGINE_API_KEY", key)
-        with pytest.raises(InvalidArgumentError, match=r"^SHIPENGINE_API_KEY "):
-            caller.client_class()
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
+KEYS = (" " + KEY, KEY + "\n", KEY + " ", f"{KEY[:9]}\r\n{KEY[9:]}", KEY + "é", "\t", f'"{KEY}"')
+INVALID_ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "api_key": ("", KEY + "\0", b"TEST", 7, *KEYS),
+    "on_behalf_of": ("", "se-1\0", " se-1", "se-1\r\nA: b", "sé-1", '"se-1"', b"se-1", 7),
+    "base_url": (
         "", "api.shipengine.com", "ftp://api.shipengine.com", "http://api.shipengine.com", "https://", "https:///v1",
         "http://127.0.0.1.example", "http://10.0.0.1", "http://localhost.example", "https://user:pw@host", "https://h?",
         "https://host/?a=b", "https://host/#top", "https://host:port", "https://ho st", "https://h\n", b"https://host",
@@ -82,22 +46,59 @@ def test_invalid_key_is_rejected_without_showing_it(caller: Caller, key: Any, mo
         "https://h:-1", "https://a..b", "https://.example", "https://" + "a" * 64, "https://xn--a",
         "https://api.shipengine.com/v1", "https://api.shipengine.com/v1/", "https://api.shipengine.com/V1",
         "https://api.shipengine.com/v1/tracking", "https://api.shipengine.com/ ",
-    ],
-)  # fmt: skip
-def test_invalid_base_url_is_rejected(caller: Caller, url: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"^base_url "):
-        caller.client_class(KEY, base_url=url)
+    ),
+    "timeout": (
+        0, -1, True, None, "30", float("nan"), float("inf"), 86_400.1,
+        *(httpx.Timeout(5, **{part: 0}) for part in ("connect", "read", "write", "pool")),
+    ),
+    "deadline": (0, -1, True, None, "60", float("nan"), 86_401),
+    "max_wait": (-1, False, None, "90", 86_401),
+    "max_retries": (-1, True, 1.5, None, "3"),
+    "max_connections": (0, -1, True, 1.5, None),
+    "requests_per_minute": (0, -1, True, 1.5, "200"),
+    "transport": ("transport", object()),
+}  # fmt: skip
+INVALID_ENVIRONMENT = {
+    "SHIPENGINE_API_KEY": ("", *KEYS),
+    "SHIPENGINE_BASE_URL": ("host",),
+    "HTTPS_PROXY": ("nonsense://nowhere", "http://host:port", "http://[::1"),
+    "ALL_PROXY": ("::::", "socks5://127.0.0.1:9"),  # httpx needs socksio for the last, which is not installed here
+    "NO_PROXY": ("a b,[::1,*x",),
+    "SSL_CERT_FILE": ("nowhere",),
+}
 
 
-def test_invalid_base_url_in_the_environment_is_named(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SHIPENGINE_BASE_URL", "host")
-    with pytest.raises(InvalidArgumentError, match=r"^SHIPENGINE_BASE_URL "):
-        caller.client_class(KEY)
+def pairs(table: dict[str, tuple[Any, ...]]) -> list[tuple[str, Any]]:
+    return [(name, value) for name, values in table.items() for value in values]
 
 
-@pytest.mark.parametrize("url", ["http://localhost:1", "http://127.9.9.9", "http://[::1]:8080/api", "https://host/a/b"])
-def test_valid_base_url_is_shown_by_repr(caller: Caller, url: str) -> None:
-    assert url in repr(caller.client_class(KEY, base_url=url + "/"))
+def assert_rejected(caller: Caller, name: str, **arguments: Any) -> None:
+    """Assert that a client is rejected with the name, without showing the key."""
+    with pytest.raises(InvalidArgumentError, match=rf"\b{name}\b") as caught:
+        caller.client_class(**arguments)
+    assert KEY[:9] not in str(caught.value)
+    every_frame = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    frames = [frame.f_locals for frame in every_frame if frame.f_globals["__name__"].startswith("shipengine_tracking")]
+    assert KEY not in repr(frames)
+    assert caller.client_class.__name__ in repr(frames[0]["self"])
+
+
+@pytest.mark.parametrize(("name", "value"), pairs(INVALID_ARGUMENTS))
+def test_invalid_argument_of_a_client_is_rejected_by_name(name: str, value: Any, caller: Caller) -> None:
+    assert_rejected(caller, name, **{"api_key": KEY, name: value})
+
+
+def test_transport_of_the_other_client_is_rejected(caller: Caller) -> None:
+    transport = httpx.AsyncHTTPTransport() if caller.kind == "sync" else httpx.HTTPTransport()
+    assert_rejected(caller, "transport", api_key=KEY, transport=transport)
+
+
+@pytest.mark.parametrize(("name", "value"), pairs(INVALID_ENVIRONMENT))
+def test_invalid_environment_of_a_client_is_rejected_by_name(
+    name: str, value: str, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert_rejected(caller, name, api_key=None if name == "SHIPENGINE_API_KEY" else KEY)
 
 
 @pytest.mark.parametrize("prefix", ["/proxy/shipengine", "/proxy/shipengine/"])
@@ -108,134 +109,59 @@ def test_path_of_the_base_url_is_kept(caller: Caller, fake: FakeShipEngine, pref
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(("timeout", value) for value in (0, -1, True, None, "30", float("nan"), float("inf"), 86_400.1)),
-        *(("timeout", httpx.Timeout(5, **{part: 0})) for part in ("connect", "read", "write", "pool")),
-        *(("deadline", value) for value in (0, -1, True, None, "60", float("nan"), 86_401)),
-        *(("max_wait", value) for value in (-1, False, None, "90", 86_401)),
-        *(("max_retries", value) for value in (-1, True, 1.5, None, "3")),
-        *(("max_connections", value) for value in (0, -1, True, 1.5, None)),
-        *(("requests_per_minute", value) for value in (0, -1, True, 1.5, "200")),
-        ("transport", "transport"),
-    ],
-)
-def test_invalid_argument_is_rejected_by_name(caller: Caller, name: str, value: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match=f"^{name} "):
-        caller.client_class(KEY, **{name: value})
-
-
-@pytest.mark.parametrize(
     "arguments",
     [
+        *({"base_url": url} for url in ("http://localhost:1", "http://127.9.9.9", "http://[::1]:8080/api/")),
         {"base_url": "https://h:1"}, {"base_url": "https://h:65535"}, {"timeout": 86_400}, {"deadline": 86_400},
         {"max_wait": 0}, {"max_wait": 0.0}, {"max_retries": 0}, {"max_connections": 1}, {"requests_per_minute": 1},
     ],
     ids=str,
 )  # fmt: skip
-def test_extreme_argument_is_accepted(caller: Caller, arguments: dict[str, Any]) -> None:
-    caller.client_class(KEY, **arguments)
-
-
-def test_smallest_arguments_still_make_a_call(caller: Caller, fake: FakeShipEngine) -> None:
-    assert caller.call_fake(fake, max_connections=1, requests_per_minute=1, max_retries=0, max_wait=0) is None
-
-
-def test_transport_of_the_other_kind_is_rejected(caller: Caller) -> None:
-    other = httpx.AsyncHTTPTransport() if caller.kind == "sync" else httpx.HTTPTransport()
-    with pytest.raises(InvalidArgumentError, match=r"^transport "):
-        caller.client_class(KEY, transport=other)
+def test_extreme_argument_of_a_client_is_accepted(caller: Caller, arguments: dict[str, Any]) -> None:
+    client = caller.client_class(KEY, **arguments)
+    assert arguments.get("base_url", "https://api.shipengine.com").rstrip("/") in repr(client)
 
 
 def test_timeout_parts_are_separate(caller: Caller, fake: FakeShipEngine) -> None:
     fake.enqueue(Response(b"", "hang"))
-    error = caller.call_fake(fake, timeout=httpx.Timeout(None, read=0.1))
+    smallest: dict[str, Any] = {"max_connections": 1, "requests_per_minute": 1, "max_retries": 0, "max_wait": 0}
+    error = caller.call_fake(fake, timeout=httpx.Timeout(None, read=0.1), **smallest)
     assert isinstance(error, APITimeoutError)
     assert isinstance(error.__cause__, httpx.ReadTimeout)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("HTTPS_PROXY", "nonsense://nowhere"),
-        ("HTTPS_PROXY", "http://host:port"),
-        ("HTTPS_PROXY", "http://[::1"),
-        ("ALL_PROXY", "::::"),
-        ("ALL_PROXY", "socks5://127.0.0.1:9"),  # httpx needs socksio for it, which is not installed here
-        ("NO_PROXY", "a b,[::1,*x"),
-        ("SSL_CERT_FILE", "nowhere"),
-    ],
-)
-def test_unusable_environment_is_rejected_without_showing_the_key(
-    caller: Caller, name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(name, value)
-    with pytest.raises(InvalidArgumentError, match=name) as caught:
-        caller.client_class(KEY)
-    assert KEY not in repr(frames_of_the_package(caught.value))
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"timeout": -1}, {"api_key": f" {KEY}"}, {"base_url": "x"}, {"transport": 1}], ids=str
-)
-def test_frames_of_a_rejected_client_do_not_show_the_key(caller: Caller, wrong: dict[str, Any]) -> None:
-    with pytest.raises(InvalidArgumentError) as caught:
-        caller.client_class(**{"api_key": KEY, **wrong})
-    frames = frames_of_the_package(caught.value)
-    assert KEY not in repr(frames)
-    assert caller.client_class.__name__ in repr(frames[0]["self"])
-
-
-def frames_of_the_package(error: BaseException) -> list[dict[str, Any]]:
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return [frame.f_locals for frame in frames if frame.f_globals["__name__"].startswith("shipengine_tracking")]
 
 
 # --- a call
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(("tracking_number", value) for value in ("", " \t\n\u3000", None, 9405511899, b"94055", "94\ud800")),
-        *(("tracking_number", value) for value in ("1Z\n", " 1Z ", "\ufeff1Z", "1Z\u200b", "1\x00Z", "1\u00a0Z")),
-        *(("tracking_number", value) for value in ("1.23E+21", "1,23e+21", "9E+21", "123.4E+18", "-1.2E+5")),
-        *(("carrier_code", value) for value in ("", " ", 1, "ups\n", "94\ud800", "\ufeffups")),
-        *(("carrier_id", value) for value in ("", 28529731, "28529731", "se-1\n", "SE-1", "se-", "xse-1", "ups")),
-        ("carrier_id", "se-" + "1" * 23),
-        ("carrier_code", None),
-    ],
-)
+INVALID_PACKAGES: dict[str, tuple[Any, ...]] = {
+    "tracking_number": (
+        "", " \t\n\u3000", None, 9405511899, b"94055", "94\ud800", "1Z\n", " 1Z ", "\ufeff1Z", "1Z\u200b", "1\x00Z",
+        "1\u00a0Z", "1.23E+21", "1,23e+21", "9E+21", "123.4E+18", "-1.2E+5",
+    ),
+    "carrier_code": ("", " ", 1, "ups\n", "94\ud800", "\ufeffups", None),
+    "carrier_id": ("", 28529731, "28529731", "se-1\n", "SE-1", "se-", "xse-1", "ups", "se-" + "1" * 23),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), pairs(INVALID_PACKAGES))
 @pytest.mark.parametrize("operation", ["start", "stop", "get"])
 def test_invalid_argument_of_a_call_is_rejected_before_sending(
     operation: str, name: str, value: Any, caller: Caller
 ) -> None:
-    def fail(_: httpx.Request) -> httpx.Response:
-        raise AssertionError("a request was sent")
-
-    transport = httpx.MockTransport(fail)
+    transport = httpx.MockTransport(Mock(side_effect=AssertionError))
     error = caller.call({**PACKAGE, name: value}, operation=operation, api_key=KEY, transport=transport)
     assert type(error) is InvalidArgumentError
-    assert isinstance(error, ValueError)
     assert error.attempts == 0
     assert str(error).startswith(name)
     assert ": " in str(error)  # the remedy follows
-
-
-def test_url_too_long_is_rejected(caller: Caller, fake: FakeShipEngine) -> None:
-    error = caller.call_fake(fake, {**PACKAGE, "tracking_number": "1" * 70_000})
-    assert type(error) is InvalidArgumentError
-    assert error.attempts == 0
-    assert fake.requests == []
 
 
 @pytest.mark.parametrize(
     "package",
     [
         {"tracking_number": "a b&carrier_code=ups#x", "carrier_code": "ups"},
-        {"tracking_number": "+", "carrier_code": "/"},
         {"tracking_number": "é", "carrier_code": "ü ö"},
-        {"tracking_number": "%20%zz", "carrier_code": "?"},
+        {"tracking_number": "%20%zz+", "carrier_code": "/?"},
         {"tracking_number": "1E5", "carrier_code": "ups"},
         {"tracking_number": "9" * 5_000, "carrier_code": "ups"},
         {"tracking_number": "🚚", "carrier_id": "se-28529731"},

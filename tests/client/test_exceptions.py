@@ -1,9 +1,10 @@
-"""The exceptions themselves: the tree, the table of codes, pickling, and how tests of users make them."""
+"""The exceptions themselves: the tree, the codes, what they read from a response, their text, and pickling."""
 
 from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import httpx
 import pytest
@@ -32,29 +33,21 @@ from shipengine_tracking import (
     StaleTimestampError,
     WebhookError,
 )
+from shipengine_tracking._responses import read_retry_after, summary
 from shipengine_tracking.exceptions import CODES, exception_class
 
-BODY = b'{"request_id": "7", "errors": [{"error_code": "trial_expired", "message": "Over.", "field_value": [1]}]}'
 TREE: dict[type[ShipEngineError], tuple[type[Exception], ...]] = {
     InvalidArgumentError: (ShipEngineError, ValueError),
     ClientStateError: (ShipEngineError, RuntimeError),
     APIConnectionError: (ShipEngineError,),
     APITimeoutError: (APIConnectionError, TimeoutError),
     APIError: (ShipEngineError,),
-    AuthenticationError: (APIError,),
-    PermissionDeniedError: (APIError,),
-    AccountError: (APIError,),
-    CarrierError: (APIError,),
-    InvalidRequestError: (APIError,),
+    **dict.fromkeys((AuthenticationError, PermissionDeniedError, AccountError, CarrierError), (APIError,)),
+    **dict.fromkeys((InvalidRequestError, RateLimitError, ServerError), (APIError,)),
     NotFoundError: (InvalidRequestError,),
-    RateLimitError: (APIError,),
-    ServerError: (APIError,),
     WebhookError: (ShipEngineError,),
-    InvalidSignatureError: (WebhookError,),
-    StaleTimestampError: (WebhookError,),
-    InvalidPayloadError: (WebhookError,),
-    OtherEventError: (WebhookError,),
-    KeysUnavailableError: (WebhookError,),
+    **dict.fromkeys((InvalidSignatureError, StaleTimestampError, InvalidPayloadError), (WebhookError,)),
+    **dict.fromkeys((OtherEventError, KeysUnavailableError), (WebhookError,)),
 }
 
 
@@ -64,12 +57,19 @@ def test_exception_is_public_and_has_its_bases(kind: type[ShipEngineError]) -> N
     assert getattr(shipengine_tracking, kind.__name__) is kind
 
 
-def test_codes_that_decide_are_codes_of_the_spec() -> None:
-    assert CODES.keys() < {code.value for code in ErrorCode}
-    assert set(CODES.values()) == {AccountError, CarrierError}
+def test_exported_names_are_sorted_and_complete() -> None:
+    public = {name for name in vars(shipengine_tracking) if not name.startswith("_")}
+    modules = {name for name in public if type(getattr(shipengine_tracking, name)).__name__ == "module"}
+    assert set(shipengine_tracking.__all__) == public - modules | {"__version__"}
+    assert sorted(shipengine_tracking.__all__) == list(shipengine_tracking.__all__)
+
+
+# --- the class of a response
 
 
 def test_class_follows_from_status_and_code() -> None:
+    assert CODES.keys() < {code.value for code in ErrorCode}
+    assert set(CODES.values()) == {AccountError, CarrierError}
     by_status = {401: AuthenticationError, 403: PermissionDeniedError, 404: NotFoundError, 429: RateLimitError}
     for status in range(100, 1000):
         default = InvalidRequestError if status // 100 == 4 else ServerError if status // 100 == 5 else APIError
@@ -79,41 +79,38 @@ def test_class_follows_from_status_and_code() -> None:
         for code in ErrorCode:
             kind = CODES.get(code, expected) if code_decides else expected
             assert exception_class(status, ["of_tomorrow", code]) is kind
+    assert exception_class(400, ["carrier_conflict", "trial_expired"]) is CarrierError  # the first listed one decides
 
 
-def test_first_listed_code_decides() -> None:
-    assert exception_class(400, ["forbidden", "trial_expired", "carrier_conflict"]) is AccountError
-    assert exception_class(400, ["carrier_conflict", "trial_expired"]) is CarrierError
+# --- what an exception reads from a response
+
+BODY = b"""{"request_id": "7", "errors": [{
+    "error_source": "carrier", "error_type": "validation", "error_code": "carrier_conflict", "message": "No.",
+    "field_name": "carrier_code", "carrier_code": "ups", "carrier_id": "se-1", "field_value": [1]}]}"""
+HEADERS = {"X-Some": "é", "Retry-After": "7", "X-ShipEngine-RequestId": "8"}
 
 
 @pytest.mark.parametrize("truncated", [False, True])
-def test_attributes_of_an_error_response(truncated: bool) -> None:
-    body = b"""{"request_id": "7", "errors": [{
-        "error_source": "carrier", "error_type": "validation", "error_code": "carrier_conflict", "message": "No.",
-        "field_name": "carrier_code", "carrier_code": "ups", "carrier_id": "se-1"}]}"""
-    headers = httpx.Headers({"X-Some": "1", "Retry-After": "7"})
-    error = APIError.from_response(400, headers, body, truncated)
-    assert (error.status_code, error.headers) == (400, headers)
-    assert (error.body, error.body_truncated) == (body, truncated)
-    assert (error.request_id, error.retry_after) == ("7", 7.0)
-    assert (error.source, error.type, error.code) == ("carrier", "validation", ErrorCode.CARRIER_CONFLICT)
-    assert (error.message, error.field_name) == ("No.", "carrier_code")
-    assert (error.carrier_code, error.carrier_id) == ("ups", "se-1")
-    assert error.has("carrier_conflict")
-    assert not error.has("trial_expired")
-    for value in ("400", "carrier_conflict", "No.", "7"):
-        assert value in str(error)
-
-
-def test_pickle_and_copy_keep_everything() -> None:
-    headers = httpx.Headers({"Retry-After": "7", "X-ShipEngine-RequestId": "8"})
-    error = APIError.from_response(404, headers, BODY, body_truncated=True)
+def test_error_has_the_content_of_its_response_and_keeps_it_when_pickled(truncated: bool) -> None:
+    error = APIError.from_response(404, httpx.Headers(HEADERS, "utf-8"), BODY, truncated)
     error.attempts = 3
     error.add_note("of mine")
-    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
-        assert type(other) is AccountError
-        assert vars(other) == vars(error)
-        assert str(other) == str(error)
+    for one in (error, pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(one) is CarrierError
+        assert (one.status_code, one.body, one.body_truncated, one.attempts) == (404, BODY, truncated, 3)
+        assert (one.request_id, one.retry_after, one.headers["x-sOME"]) == ("7", 7.0, "é")
+        assert (one.source, one.type, one.code) == ("carrier", "validation", ErrorCode.CARRIER_CONFLICT)
+        assert (one.message, one.field_name, one.carrier_code, one.carrier_id) == ("No.", "carrier_code", "ups", "se-1")
+        assert one.errors[0].field_value == [1]
+        assert (one.has("carrier_conflict"), one.has("trial_expired")) == (True, False)
+        assert str(one) == "404 carrier_conflict: No. [request id 7]"
+        assert vars(one) == vars(error)
+
+
+def test_error_is_made_with_a_status_only() -> None:
+    error = RateLimitError(429)
+    assert (error.errors, error.code, error.body, error.retry_after, error.attempts) == ((), None, b"", None, 1)
+    assert (error.body_truncated, error.headers.get("absent"), error.request_id) == (False, None, None)
 
 
 def test_pickle_keeps_the_wait_that_was_read_at_first() -> None:
@@ -125,38 +122,64 @@ def test_pickle_keeps_the_wait_that_was_read_at_first() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        pytest.param(APIConnectionError("x", status_code=500, headers={"Request-Id": "7"}), id="connection"),
-        pytest.param(APITimeoutError("x", status_code=500, headers={"Request-Id": "7"}), id="timeout"),
-        pytest.param(InvalidArgumentError("x"), id="argument"),
-        pytest.param(ClientStateError("x"), id="state"),
-        pytest.param(InvalidSignatureError("x", 404), id="signature"),
-        pytest.param(InvalidPayloadError("x", b"body"), id="payload"),
-        pytest.param(OtherEventError("x", {"a": 1}), id="other event"),
+        APIConnectionError("x", status_code=500, headers={"Request-Id": "7"}),
+        APITimeoutError("x", status_code=500, headers={"Request-Id": "7"}),
+        InvalidArgumentError("x"),
+        ClientStateError("x"),
+        InvalidSignatureError("x", 404),
+        InvalidPayloadError("x", b"body"),
+        InvalidPayloadError("without a body"),
+        OtherEventError("x", {"a": 1}),
+        OtherEventError("without a document"),
     ],
+    ids=repr,
 )
-def test_pickle_of_the_other_exceptions(error: ShipEngineError) -> None:
+def test_pickle_and_copy_keep_all_other_exceptions(error: ShipEngineError) -> None:
     error.attempts = 2
     for other in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
         assert type(other) is type(error)
         assert (str(other), vars(other)) == (str(error), vars(error))
 
 
-def test_exception_is_made_with_a_status_only() -> None:
-    error = RateLimitError(429)
-    assert (error.errors, error.code, error.body, error.retry_after, error.attempts) == ((), None, b"", None, 1)
-    assert error.body_truncated is False
-    assert InvalidPayloadError("text").body == b""
-    assert OtherEventError("text").document == {}
+NOON = "Sun, 22 Nov 2026 12:00:00 GMT"
 
 
-def test_headers_are_case_insensitive_and_may_be_any_text() -> None:
-    headers = APIError(500, {"X-Some": "é"}).headers
-    assert headers["x-sOME"] == "é"
-    assert headers.get("absent") is None
+@pytest.mark.parametrize(
+    ("retry_after", "date", "seconds"),
+    [
+        ("9" * 10, None, 9_999_999_999.0),
+        (NOON, None, 100.0),
+        (NOON, "noon", 100.0),
+        (NOON, "Sun, 22 Nov 2026 11:59:53 GMT", 7.0),
+        (NOON, NOON, 0.0),
+        (NOON, "Sun, 22 Nov 2026 12:00:01 GMT", None),
+        (NOON.replace("GMT", "+0000"), None, None),
+    ],
+)
+def test_retry_after_as_a_date_is_relative_to_the_response_or_now(
+    retry_after: str, date: str | None, seconds: float | None
+) -> None:
+    headers = {"retry-after": retry_after} | ({"date": date} if date else {})
+    assert read_retry_after(headers, 1_795_348_800.0 - 100) == seconds
 
 
-def test_exported_names_are_sorted_and_complete() -> None:
-    public = {name for name in vars(shipengine_tracking) if not name.startswith("_")}
-    modules = {name for name in public if type(getattr(shipengine_tracking, name)).__name__ == "module"}
-    assert set(shipengine_tracking.__all__) == public - modules | {"__version__"}
-    assert sorted(shipengine_tracking.__all__) == list(shipengine_tracking.__all__)
+# --- the text of an exception
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ((400, "a", "b", 1, "7"), "400 a: b [request id 7]"),
+        ((400, "a", "b", 2, None), "400 a: b (and 1 more)"),
+        ((400, None, "b", 1, None), "400 Bad Request: b"),
+        ((299, None, None, 0, ""), "299"),
+        ((299, None, "é…\\\n\u202e", 1, ""), "299: é…\\\\n\\u202e"),
+        ((299, None, "a" * 198 + "\n", 1, ""), f"299: {'a' * 198}\\n"),
+        ((299, None, "a" * 199 + "\n", 1, ""), f"299: {'a' * 199}…"),
+        ((400, "a" * 80, "b" * 200, 1, "7" * 80), f"400 {'a' * 80}: {'b' * 200} [request id {'7' * 80}]"),
+        ((400, "a" * 81, "b" * 201, 1, "7" * 81), f"400 {'a' * 79}…: {'b' * 199}… [request id {'7' * 79}…]"),
+    ],
+    ids=range(9),
+)
+def test_text_of_an_error_is_one_line_of_limited_length(given: Any, line: str) -> None:
+    assert summary(*given) == line

@@ -1,8 +1,7 @@
-"""`get`: the tolerant loader, through both clients and a real socket."""
+"""`get`: the state of a package, whatever types its members have, and responses that are not one."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +9,10 @@ import attrs
 import pytest
 
 from leaks import found
-from shipengine_tracking import APIConnectionError, APIError, NotFoundError, TrackingInformation
+from shipengine_tracking import APIError, NotFoundError, TrackingInformation
 from shipengine_tracking.testing import FakeShipEngine, Response
 from shipengine_tracking.webhooks import StatusCode
-from support import KEY, NUMBER, PACKAGE, Caller
+from support import KEY, NUMBER, Caller
 
 
 def get(fake: FakeShipEngine, caller: Caller, content: Any) -> Any:
@@ -30,8 +29,7 @@ def test_get_returns_the_state_of_the_package(fake: FakeShipEngine, caller: Call
     fake.update(NUMBER, "IT")
     fake.update(NUMBER, "DE", exception_description="none")
     information = caller.call_fake(fake, operation="get")
-    assert information.status_code is StatusCode.DE
-    assert information.exception_description == "none"
+    assert (information.status_code, information.exception_description) == (StatusCode.DE, "none")
     assert [event.status_code for event in information.events] == [StatusCode.DE, StatusCode.IT]
 
 
@@ -39,61 +37,38 @@ def test_get_returns_the_state_of_the_package(fake: FakeShipEngine, caller: Call
     ("member", "value", "attribute"),
     [
         pytest.param("carrier_id", "se-1", None, id="a string instead of an integer"),
-        pytest.param("carrier_id", True, None, id="a boolean instead of an integer"),
         pytest.param("carrier_id", 28529731.0, 28529731, id="a whole float"),
         pytest.param("carrier_id", 1.5, None, id="a fraction"),
         pytest.param("carrier_status_code", 1, None, id="an integer instead of a string"),
         pytest.param("status_code", "ZZ", "ZZ", id="an unknown code"),
-        pytest.param("status_code", 5, None, id="a number as code"),
-        pytest.param("status_description", ["a"], None, id="an array instead of a string"),
         pytest.param("ship_date", "2026-03-12T00:00:00", datetime(2026, 3, 12), id="a date without offset"),
         pytest.param("ship_date", "2026-03-12T09:26:53Z", datetime(2026, 3, 12, 9, 26, 53, tzinfo=UTC), id="a date"),
-        pytest.param("ship_date", "2026-03-12T00:00:00.1234567", datetime(2026, 3, 12, 0, 0, 0, 123456), id="7 digits"),
         pytest.param("ship_date", "by end of day", "by end of day", id="a date that Python cannot read"),
-        pytest.param("ship_date", "20260312", datetime(2026, 3, 12), id="a date of digits"),
-        pytest.param("ship_date", "1210101110012", "1210101110012", id="milliseconds, not a date of digits"),
-        pytest.param("ship_date", 20260312, None, id="a number as date"),
         pytest.param("events", {}, None, id="an object instead of events"),
         pytest.param("tracking_number", 7, None, id="a number as tracking number"),
         pytest.param("tracking_number", "\ud800", "\ud800", id="half a character"),
         pytest.param("of_tomorrow", {"a": [1]}, None, id="an unknown member"),
     ],
-)  # fmt: skip
+)
 def test_member_of_any_type_is_kept(
     member: str, value: object, attribute: object, fake: FakeShipEngine, caller: Caller
 ) -> None:
     information = get(fake, caller, {"tracking_number": "1Z", member: value})
     assert type(information) is TrackingInformation
     assert getattr(information, member, None) == attribute
-    kept = information.to_dict()[member]
-    if isinstance(attribute, datetime):
-        assert kept == attribute.isoformat()
-    else:
-        assert kept == value
+    kept = attribute.isoformat() if isinstance(attribute, datetime) else value
+    assert information.to_dict()[member] == kept
     assert (member in information.additional_properties) == (attribute is None)
 
 
 def test_known_code_in_lower_case_becomes_the_code(fake: FakeShipEngine, caller: Caller) -> None:
-    information = get(fake, caller, {"status_code": "de"})
+    information = get(fake, caller, b'\xef\xbb\xbf{"status_code": "de"}')  # a byte order mark is ignored
     assert information.status_code is StatusCode.DE
     assert information.to_dict()["status_code"] == "DE"
 
 
-def test_byte_order_mark_is_ignored(fake: FakeShipEngine, caller: Caller) -> None:
-    assert get(fake, caller, b'\xef\xbb\xbf{"tracking_number": "1Z"}').tracking_number == "1Z"
-
-
-def test_events_that_are_not_objects_are_left_out(fake: FakeShipEngine, caller: Caller) -> None:
-    events = [None, {"status_code": "it", "latitude": "37.8"}, 7]
-    information = get(fake, caller, {"events": events})
-    (event,) = information.events
-    assert (event.status_code, event.latitude) == (StatusCode.IT, None)
-    assert information.to_dict()["events"] == events
-
-
 def test_missing_members_are_none(fake: FakeShipEngine, caller: Caller) -> None:
-    information = get(fake, caller, {"events": [{}]})
-    (event,) = information.events
+    (event,) = get(fake, caller, {"events": [{}]}).events
     for model in (get(fake, caller, {}), event):
         names = [field.name for field in attrs.fields(type(model)) if field.init]
         assert len(names) > 10
@@ -127,41 +102,17 @@ def test_any_other_success_is_an_api_error(
     assert error.attempts == 1
 
 
-def test_body_of_an_unexpected_success_does_not_show_the_key(caller: Caller) -> None:
-    with FakeShipEngine(api_key=KEY) as fake:
-        error = get(fake, caller, f"<html>{KEY}</html>")
-    assert type(error) is APIError
-    assert not found(error, KEY)
-
-
-def test_success_that_echoes_the_key_does_not_show_it(caller: Caller) -> None:
-    with FakeShipEngine(api_key=KEY) as fake:
-        information = get(fake, caller, {"status_description": f"for {KEY}", "of_tomorrow": KEY})
-    assert KEY not in repr(information)
-    assert information.status_description == "for [API key]"
-
-
-def test_success_that_breaks_off_is_a_connection_error(fake: FakeShipEngine, caller: Caller) -> None:
-    error = get(fake, caller, Response(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"tracking', "close"))
-    assert type(error) is APIConnectionError
-    assert error.status_code == 200
-
-
 def test_success_of_more_than_a_megabyte_is_an_api_error(fake: FakeShipEngine, caller: Caller) -> None:
     error = get(fake, caller, {"tracking_number": "1" * 1_000_001})
     assert type(error) is APIError
     assert (error.status_code, error.body_truncated) == (200, True)
 
 
-@pytest.mark.parametrize("number", ["9" * 6_000, "1e999", "-1E400"])
-def test_number_beyond_python_is_kept_as_text(number: str, fake: FakeShipEngine, caller: Caller) -> None:
-    information = get(fake, caller, f'{{"carrier_id": {number}}}')
-    assert information.carrier_id is None
-    assert information.to_dict()["carrier_id"] == number
-
-
-def test_information_survives_json(fake: FakeShipEngine, caller: Caller) -> None:
-    caller.call_fake(fake, PACKAGE)
-    fake.update(NUMBER, "IT")
-    information = caller.call_fake(fake, operation="get")
-    assert TrackingInformation.from_json(json.dumps(information.to_dict()).encode()) == information
+def test_success_that_echoes_the_key_does_not_show_it(caller: Caller) -> None:
+    with FakeShipEngine(api_key=KEY) as fake:
+        error = get(fake, caller, f"<html>{KEY}</html>")
+        information = get(fake, caller, {"status_description": f"for {KEY}", "of_tomorrow": KEY})
+    assert type(error) is APIError
+    assert not found(error, KEY)
+    assert KEY not in repr(information)
+    assert information.status_description == "for [API key]"

@@ -1,15 +1,20 @@
-"""Redaction of the API key, in each form that the wire or Python gives it."""
+"""The API key: sent, never shown by a client, and redacted in each form that the wire or Python gives it."""
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import time
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
 
 from shipengine_tracking._auth import APIKeyAuth
+from support import Caller
 
 KEY = 'TEST_a"b\\c/d%e'
 SHORTEST_SECRET = "abcdef"
@@ -57,52 +62,45 @@ def test_key_shorter_than_six_characters_is_not_redacted() -> None:
     assert APIKeyAuth(SHORTEST_SECRET).redact(SHORTEST_SECRET.encode()) == b"[API key]"
 
 
-def test_key_is_sent_and_not_shown() -> None:
-    request = httpx.Request("POST", "https://host")
-    assert next(APIKeyAuth(KEY).auth_flow(request)) is request
-    assert request.headers["API-Key"] == KEY
-    assert "TEST" not in repr(APIKeyAuth(KEY))
+def test_exception_is_redacted_with_its_causes_and_its_group() -> None:
+    def raised(error: BaseException, cause: BaseException | None = None, context: BaseException | None = None) -> Any:
+        """Give an exception a traceback, a cause and a context."""
+        error.__context__ = context
+        try:
+            raise error from cause
+        except BaseException as caught:
+            return caught
 
-
-def raise_and_catch(
-    error: BaseException, cause: BaseException | None = None, context: BaseException | None = None
-) -> None:
-    """Give an exception a traceback, a cause and a context."""
-    error.__context__ = context
-    try:
-        raise error from cause
-    except BaseException:
-        assert error.__traceback__ is not None
-
-
-def test_chain_of_an_exception_is_redacted() -> None:
-    cause, context, inner, group_context = (ValueError(f"{name} {KEY} \ud800", 7) for name in ("a", "b", "c", "d"))
-    group = BaseExceptionGroup("some", [inner])
-    outer = OSError(KEY, 9)
-    raise_and_catch(cause, context=group)
-    raise_and_catch(context, context=outer)  # a cycle
-    raise_and_catch(group, context=group_context)
-    raise_and_catch(outer, cause, context)
-    outer.__context__ = context
-    APIKeyAuth(KEY).redact_exception(outer)
-    assert outer.args == ("[API key]", 9)
-    for name, error in (("a", cause), ("b", context), ("c", inner), ("d", group_context)):
-        assert error.args == (f"{name} [API key] \ud800", 7)
-    assert [error.__traceback__ for error in (outer, cause, context, group)] == [None] * 4
-
-
-def test_request_of_an_exception_loses_its_headers() -> None:
+    in_group, in_context = ValueError(f"in a group {KEY} \ud800", 7), httpx.ConnectError(f"without a request {KEY}")
+    cause = raised(BaseExceptionGroup("some", [in_group]), context=in_context)
     request = httpx.Request("POST", "https://host/path?a=b", headers={"API-Key": KEY})
-    error = httpx.ConnectError(KEY, request=request)
+    error = raised(httpx.ConnectError(KEY, request=request), cause)
+    in_context.__context__ = error  # a cycle
     APIKeyAuth(KEY).redact_exception(error)
+    assert error.args == ("[API key]",)
+    assert in_group.args == ("in a group [API key] \ud800", 7)
+    assert in_context.args == ("without a request [API key]",)
+    assert error.__traceback__ is cause.__traceback__ is None
     assert (error.request.method, str(error.request.url)) == ("POST", "https://host/path?a=b")
     assert "API-Key" not in error.request.headers
     assert request.headers["API-Key"] == KEY  # a transport of the caller may have recorded it
 
 
-def test_exception_without_a_request_is_redacted() -> None:
-    error = httpx.ConnectError(KEY)
-    APIKeyAuth(KEY).redact_exception(error)
-    assert str(error) == "[API key]"
-    with pytest.raises(RuntimeError):
-        _ = error.request
+def test_client_does_not_show_the_key(caller: Caller) -> None:
+    todo: list[Any] = [caller.client_class(KEY, transport=httpx.MockTransport(lambda _: httpx.Response(204)))]
+    seen: list[Any] = []
+    while todo:
+        value = todo.pop()
+        if not any(value is other for other in seen):
+            seen.append(value)
+            assert "TEST" not in f"{value!r} {value}"
+            if not isinstance(value, httpx.Auth):
+                todo += vars(value).values() if hasattr(value, "__dict__") else ()
+                todo += value.values() if isinstance(value, dict) else ()
+    assert len(seen) > 10
+
+
+@pytest.mark.parametrize("use", [pickle.dumps, copy.deepcopy], ids=["pickle", "deepcopy"])
+def test_client_cannot_be_pickled(use: Callable[[Any], Any], caller: Caller) -> None:
+    with pytest.raises(TypeError, match="API key"):
+        use(caller.client_class(KEY))

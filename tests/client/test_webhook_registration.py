@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -13,12 +12,10 @@ from leaks import found
 from shipengine_tracking import (
     APIConnectionError,
     APIError,
-    AsyncTrackingClient,
     InvalidArgumentError,
     InvalidRequestError,
     NotFoundError,
     ServerError,
-    TrackingClient,
     Webhook,
 )
 from shipengine_tracking._http import flow
@@ -26,6 +23,9 @@ from shipengine_tracking.testing import FakeShipEngine, Response, error
 from support import KEY, Caller
 
 URL = "https://example.com/shipengine"
+INVALID_URLS = (
+    None, "", 7, "example.com", "ftp://example.com", "https://", "https://a b", "http:///x", "https://a\ud800",
+)  # fmt: skip
 NOT_FOUND = error(404, "invalid_identifier", "There is no such webhook.")
 
 
@@ -38,17 +38,11 @@ class Calls:
     """Calls an operation of either client with any arguments; an exception is a result."""
 
     def __init__(self, caller: Caller, **settings: Any):
-        self._is_async, self._settings = caller.kind == "async", {"max_retries": 0, **settings}
+        self._caller, self._settings = caller, settings
 
     def __call__(self, operation: str, *arguments: Any, **keywords: Any) -> Any:
-        async def call_async() -> Any:
-            async with AsyncTrackingClient(**self._settings) as client:
-                return await getattr(client, operation)(*arguments, **keywords)
-
         try:
-            if self._is_async:
-                return asyncio.run(call_async())
-            with TrackingClient(**self._settings) as client:
+            with self._caller.client(**self._settings) as client:
                 return getattr(client, operation)(*arguments, **keywords)
         except Exception as failure:
             return failure
@@ -102,22 +96,7 @@ def test_unknown_webhook_is_not_found(operation: str, arguments: dict[str, Any],
 @pytest.mark.parametrize(
     ("operation", "arguments", "keywords", "name"),
     [
-        *(
-            pytest.param("create_webhook", [url], {}, "url", id=f"url {at}")
-            for at, url in enumerate(
-                (
-                    None,
-                    "",
-                    7,
-                    "example.com",
-                    "ftp://example.com",
-                    "https://",
-                    "https://a b",
-                    "http:///x",
-                    "https://a\ud800",
-                )
-            )
-        ),
+        *(pytest.param("create_webhook", [url], {}, "url", id=f"url {at}") for at, url in enumerate(INVALID_URLS)),
         pytest.param("create_webhook", [URL], {"event": ""}, "event", id="empty event"),
         pytest.param("create_webhook", [URL], {"event": 7}, "event", id="number as event"),
         pytest.param("create_webhook", [URL], {"name": 7}, "name", id="number as name"),
