@@ -51,7 +51,6 @@ def client_options(config: ClientConfig) -> dict[str, Any]:
     options: dict[str, Any] = {
         "headers": headers,
         "timeout": config.attempt_timeout,
-        "transport": config.transport,
         "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # stores none
         "trust_env": is_https,  # http is for loopback only: a proxy would see the key
         "limits": httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE),
@@ -168,7 +167,9 @@ class Connection(httpx.Client):
     """A connection for one thread at a time."""
 
     def __init__(self, config: ClientConfig, options: dict[str, Any]):
-        super().__init__(auth=config.auth, **options, event_hooks={"response": [_hide_location]})
+        super().__init__(
+            auth=config.auth, transport=config.transport, event_hooks={"response": [_hide_location]}, **options
+        )
         self.exchange = Exchange(config)
         self._generated = Client(base_url="", raise_on_unexpected_status=True).set_httpx_client(self)
         self._build = partial(_build_request, config.base_url, self.headers, {"timeout": self.timeout.as_dict()})
@@ -207,7 +208,9 @@ class AsyncConnection(httpx.AsyncClient):
     """A connection for one task at a time."""
 
     def __init__(self, config: ClientConfig, options: dict[str, Any]):
-        super().__init__(auth=config.auth, **options, event_hooks={"response": [_hide_location_async]})
+        super().__init__(
+            auth=config.auth, transport=config.transport, event_hooks={"response": [_hide_location_async]}, **options
+        )
         self.exchange = Exchange(config)
         self._generated = Client(base_url="", raise_on_unexpected_status=True).set_async_httpx_client(self)
         self._build = partial(_build_request, config.base_url, self.headers, {"timeout": self.timeout.as_dict()})
