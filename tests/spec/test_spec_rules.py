@@ -58,6 +58,7 @@ CASES = [
     described(f"{SCHEMAS}/TrackingEvent/description", "schema"),
     described(f"{DATA}/ship_date/description", "member"),
     described(f"{PARTS}/responses/Webhooks/{JSON}/schema/description", "schema of a body"),
+    described(f"{WEBHOOK}/headers/description", "member called headers"),
     case("everything_is_described", f"{DATA}/events/items", {"type": "string", "examples": ["-"]}, "has no", "item"),
     case("scalars_have_examples", f"{ERROR}/error_code/examples", GONE, "has no example", "member"),
     case("scalars_have_examples", f"{ERROR}/field_value/examples", [], "has no example", "empty list"),
