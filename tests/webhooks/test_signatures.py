@@ -128,7 +128,8 @@ def test_setting_that_is_not_valid_is_an_invalid_argument(kind: str) -> None:
     for tolerance in (-1, float("nan"), float("inf"), MONTH + 1, "300", None, True):
         with pytest.raises(InvalidArgumentError, match="tolerance"):
             VERIFIERS[kind](jwks(), tolerance=tolerance)
-    for keys in ({}, {"keys": None}, {"keys": {}}, [], [{"kid": "k1"}], "keys", b"{}", 7):
+    bad_keys: list[Any] = [{}, {"keys": None}, {"keys": {}}, [], [{"kid": "k1"}], "keys", b"{}", 7]
+    for keys in bad_keys:
         with pytest.raises(InvalidArgumentError, match="jwks"):
             VERIFIERS[kind](keys)
 
