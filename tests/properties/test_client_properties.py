@@ -90,8 +90,9 @@ ODD_TEXTS = st.sampled_from(
     ["", " ", "\t\n", "\u3000", " 1Z", "1Z\n", "\ufeff1Z", "1.23E+21", "a b&carrier_code=ups", "a+b", "%41", "#?=;/\\",
      "\ud800", "ä\u0308\U0001f4e6", "a\r\nb", "\0", "x" * 40_000, "ä" * 12_000, "\U0001f4e6" * 5_000]
 )  # fmt: skip
-OTHERS = st.sampled_from([None, 7, True, 1.5, float("nan"), b"1Z", ["1Z"], {}])
-ANYTHING = TEXTS | ODD_TEXTS | OTHERS
+OTHERS: list[Any] = [None, 7, True, 1.5, float("nan"), b"1Z", ["1Z"], {}]
+ANYTHING = TEXTS | ODD_TEXTS | st.sampled_from(OTHERS)
+PRINTABLE = TEXTS.map(lambda text: "".join(filter(str.isprintable, text)).strip() or "1Z")
 IDS = st.from_regex(r"se(-[a-z0-9]+)+", fullmatch=True)
 CARRIER_ID = OAS31Validator(DOCUMENT["components"]["parameters"]["carrier_id"]["schema"])
 
@@ -108,7 +109,9 @@ def can_be_sent(package: dict[str, Any], path: str) -> bool:
 
 
 PACKAGES = st.fixed_dictionaries(
-    {"tracking_number": ANYTHING, "carrier_code": ANYTHING, "carrier_id": st.none() | IDS | ANYTHING}
+    dict.fromkeys(["tracking_number", "carrier_code", "carrier_id"], ANYTHING)
+) | st.fixed_dictionaries(
+    {"tracking_number": PRINTABLE, "carrier_code": st.none() | PRINTABLE | ODD_TEXTS, "carrier_id": st.none() | IDS}
 )
 
 
