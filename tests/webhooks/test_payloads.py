@@ -15,7 +15,6 @@ import pytest
 from deliveries import DOCUMENT
 
 from document import DOCUMENT as SPEC
-from shipengine_tracking import InvalidArgumentError
 from shipengine_tracking.webhooks import (
     InvalidPayloadError,
     OtherEventError,
@@ -25,6 +24,7 @@ from shipengine_tracking.webhooks import (
     parse,
     parse_date,
 )
+from support import ascii_id
 
 MODELS = ("TrackingEvent", "TrackingInformation", "TrackingInformationEvent")  # from the outside in
 
@@ -135,32 +135,39 @@ def test_resource_type_of_another_event_is_a_204(kind: str) -> None:
 
 # --- values ---------------------------------------------------------------------------------------------------------
 
+NOON = datetime(2026, 3, 14, 12)
+CST = timezone(timedelta(hours=-6))
+VALUES: list[tuple[str, str, object]] = [  # a member, its value in JSON, its attribute
+    *(("status_code", f'"{code}"', StatusCode.DE) for code in ("DE", "de", "De")),
+    *(("status_detail_code", f'"{code}"', StatusDetailCode.IN_TRANSIT) for code in ("IN_TRANSIT", "In_Transit")),
+    *(("status_code", f'"{code}"', code) for code in ("ZZ", "zz", "d e", "", "ß")),
+    *[("carrier_id", "7", 7), ("carrier_id", "7.0", 7), ("carrier_id", "1e400", None), ("carrier_id", "-1e400", None)],
+    *[("latitude", "30", 30), ("latitude", "-1.5e1", -15.0), ("latitude", "9" * 5000, None)],
+    ("occurred_at", '"2026-03-14T12:00:00Z"', NOON.replace(tzinfo=UTC)),
+    ("occurred_at", '"2026-03-14T12:00:00"', NOON),
+    ("occurred_at", '"2026-03-14T12:00:00-06:00"', NOON.replace(tzinfo=CST)),
+    ("occurred_at", '"2026-03-14T12:00:00.1Z"', NOON.replace(microsecond=100_000, tzinfo=UTC)),
+    ("ship_date", '"2026-03-14T12:00:00.1234567"', NOON.replace(microsecond=123_456)),
+    ("ship_date", '"20260314"', datetime(2026, 3, 14)),
+    *(
+        ("ship_date", f'"{text}"', text)
+        for text in ("later", "03/14/2026 9:26 AM", "", "2026-02-30T00:00:00", "1780123101530", "2026")
+    ),
+]
 
-@pytest.mark.parametrize("change", [str.upper, str.lower, str.title], ids=["upper", "lower", "title"])
-def test_known_code_in_any_case_is_an_enum_member(change: Any) -> None:
-    event = parsed(update(status_code=change("DE"), status_detail_code=change("IN_TRANSIT")))
-    assert event.data.status_code is StatusCode.DE
-    assert event.data.status_detail_code is StatusDetailCode.IN_TRANSIT
-    assert event.to_dict()["data"]["status_code"] == "DE"
 
-
-@pytest.mark.parametrize("code", ["ZZ", "zz", "d e", "", "ß"])
-def test_unknown_code_stays_a_string(code: str) -> None:
-    assert parsed(update(status_code=code)).data.status_code == code
-
-
-def test_numbers_may_be_written_in_other_ways() -> None:
-    event = parse('{"data": {"carrier_id": 7.0, "events": [{"latitude": 30, "longitude": -1.5e1}]}}')
-    (one,) = event.data.events or []
-    assert (event.data.carrier_id, type(event.data.carrier_id)) == (7, int)
-    assert (one.latitude, one.longitude) == (30, -15.0)
-
-
-@pytest.mark.parametrize("digits", ["1e400", "-1e400", "9" * 5_000])
-def test_number_that_python_cannot_represent_is_kept_as_its_digits(digits: str) -> None:
-    event = parse(f'{{"data": {{"tracking_number": "1Z", "weight": {digits}, "carrier_id": {digits}}}}}')
-    assert (event.data.tracking_number, event.data.carrier_id) == ("1Z", None)
-    assert event.data.additional_properties == {"weight": digits, "carrier_id": digits}
+@pytest.mark.parametrize(
+    ("name", "sent", "expected"), [pytest.param(*row, id=ascii_id(f"{row[0]}={row[1]:.30}")) for row in VALUES]
+)
+def test_value_becomes_an_attribute_and_is_written_back(name: str, sent: str, expected: object) -> None:
+    event = parse(f'{{"data": {{"{name}": {sent}, "events": [{{"{name}": {sent}}}]}}}}')
+    one_event = (event.data.events or [])[0]
+    declared = [model for model in (event.data, one_event) if name in attrs.fields_dict(type(model))]
+    assert declared
+    for model in declared:
+        assert repr(getattr(model, name)) == repr(expected)  # of the same type and with the same offset
+        written = expected.isoformat() if isinstance(expected, datetime) else sent if expected is None else expected
+        assert model.to_dict()[name] == written
     assert json.dumps(event.to_dict())
 
 
@@ -172,12 +179,6 @@ def test_body_may_be_text_and_have_a_byte_order_mark() -> None:
     assert caught.value.body == b"\xed\xa0\x80"
 
 
-@pytest.mark.parametrize("body", [7, {"a": 1}, [1, 2], object()], ids=lambda body: type(body).__name__)
-def test_body_of_a_wrong_type_is_an_invalid_argument(body: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match="body"):
-        parse(body)
-
-
 @pytest.mark.parametrize("depth", [900, 950, 1_000, 1_050, 100_000])
 def test_deep_nesting_is_an_event_or_an_invalid_payload(depth: int) -> None:
     with suppress(InvalidPayloadError):
@@ -187,32 +188,11 @@ def test_deep_nesting_is_an_event_or_an_invalid_payload(depth: int) -> None:
 
 # --- dates ----------------------------------------------------------------------------------------------------------
 
-ZONE = timezone(timedelta(hours=-6))
-NOON = datetime(2026, 3, 14, 12)
-DATES: list[tuple[str, datetime | str]] = [
-    ("2026-03-14T12:00:00Z", NOON.replace(tzinfo=UTC)),
-    ("2026-03-14T12:00:00", NOON),
-    ("2026-03-14T12:00:00-06:00", NOON.replace(tzinfo=ZONE)),
-    ("2026-03-14T12:00:00.1Z", NOON.replace(microsecond=100_000, tzinfo=UTC)),
-    ("2026-03-14T12:00:00.1234567", NOON.replace(microsecond=123_456)),
-    ("20260314", datetime(2026, 3, 14)),
-    *((text, text) for text in ("later", "03/14/2026 9:26 AM", "", "2026-02-30T00:00:00", "1780123101530", "2026")),
-]
-
-
-@pytest.mark.parametrize(("sent", "expected"), DATES)
-def test_date_is_a_datetime_or_stays_a_string(sent: str, expected: datetime | str) -> None:
-    event = parsed(update(ship_date=sent, events=[{"occurred_at": sent}]))
-    for date in (event.data.ship_date, (event.data.events or [])[0].occurred_at):
-        assert repr(date) == repr(expected)  # with the same offset
-    assert event.to_dict()["data"]["ship_date"] == (expected if isinstance(expected, str) else expected.isoformat())
-
-
 UNUSUAL_DATES: list[tuple[object, datetime | None]] = [
     ("03/14/2026 12:00 PM", NOON),
     ("14 March 2026 12h", NOON),
     ("Sat, 14 Mar 2026 12:00:00 GMT", NOON.replace(tzinfo=UTC)),
-    ("2026-03-14 12:00:00 -0600", NOON.replace(tzinfo=ZONE)),
+    ("2026-03-14 12:00:00 -0600", NOON.replace(tzinfo=CST)),
     ("2026-03-14 12:00:00 CST", NOON),
     ("20260314120000", NOON),
     (NOON.replace(tzinfo=UTC), NOON.replace(tzinfo=UTC)),
@@ -237,7 +217,6 @@ def test_parse_date_reads_unusual_forms_and_returns_none_for_others() -> None:
     ("dates", "expected"),
     [
         pytest.param(["2026-03-14T12:00:00Z"], NOON, id="UTC"),
-        pytest.param(["2026-03-14T12:00:00"], NOON, id="without-an-offset"),
         pytest.param(["2026-03-14T06:00:00-06:00"], NOON, id="with-an-offset"),
         pytest.param(["03/14/2026 12:00 PM"], NOON, id="unusual"),
         pytest.param(
