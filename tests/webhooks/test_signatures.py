@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from deliveries import (
     BODY,
-    DOCUMENT,
     EXAMPLES,
     HEADERS,
     KEY_ID,
@@ -297,12 +296,6 @@ def test_signed_body_that_is_not_a_json_object_is_an_invalid_payload(body: bytes
     error = verify(sign(body), body or None)
     assert isinstance(error, InvalidPayloadError)
     assert (error.http_status, error.body) == (400, body)
-
-
-def test_ten_megabytes_are_accepted_only_if_signed() -> None:
-    body = json.dumps({**DOCUMENT, "padding": "x" * 10_000_000}).encode()
-    assert isinstance(verify(sign(body), body), TrackingEvent)
-    assert_rejected(sign(), body)
 
 
 def test_importing_without_cryptography_says_what_to_install() -> None:
