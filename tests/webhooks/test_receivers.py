@@ -36,13 +36,12 @@ DOCUMENTED = re.findall(r"```python\n(.*?)```", README, re.DOTALL) + [
 ]
 
 
-def receiver(framework: str, **replaced: str) -> SimpleNamespace:
-    """Run the documented receiver that mentions a framework; return its names."""
-    (code,) = (block for block in DOCUMENTED if framework in block and ".verify(" in block)
-    for old, new in replaced.items():
-        code = code.replace(f"request.{old}", f"request.{new}")
+def receiver(framework: str, headers: str = "headers") -> SimpleNamespace:
+    """Run the documented receiver for a framework, with another source of the headers; return its names."""
+    (code,) = (block for block in DOCUMENTED if framework in block and "verifier.verify(" in block)
+    code = code.replace("verify(request.headers", f"verify(request.{headers}")
     names = {"__name__": "receiver"}
-    exec(compile(code, "receiver", "exec", dont_inherit=True), names)
+    exec(compile(code, framework, "exec", dont_inherit=True), names)
     return SimpleNamespace(**names)
 
 
@@ -59,7 +58,7 @@ def django(headers: str) -> Post:
     if not settings.configured:
         middleware = ["django.middleware.csrf.CsrfViewMiddleware"]
         settings.configure(ROOT_URLCONF="urls", ALLOWED_HOSTS=["*"], MIDDLEWARE=middleware, LOGGING_CONFIG=None)
-    settings.ROOT_URLCONF = (path("shipengine", receiver("django", headers=headers).receive),)
+    settings.ROOT_URLCONF = (path("shipengine", receiver("django", headers).receive),)  # a tuple, because it is hashed
     clear_url_caches()
     return partial(post_wsgi, get_wsgi_application())
 
