@@ -141,7 +141,7 @@ CST = timezone(timedelta(hours=-6))
 VALUES: list[tuple[str, str, object]] = [  # a member, its value in JSON, its attribute
     *(("status_code", f'"{code}"', StatusCode.DE) for code in ("DE", "de", "De")),
     *(("status_detail_code", f'"{code}"', StatusDetailCode.IN_TRANSIT) for code in ("IN_TRANSIT", "In_Transit")),
-    *(("status_code", f'"{code}"', code) for code in ("ZZ", "zz", "d e", "", "ß")),
+    *(("status_code", f'"{code}"', code) for code in ("ZZ", "zz", "d e", "", "ß", "a\tb")),
     *[("carrier_id", "7", 7), ("carrier_id", "7.0", 7), ("carrier_id", "1e400", None), ("carrier_id", "-1e400", None)],
     *[("latitude", "30", 30), ("latitude", "-1.5e1", -15.0), ("latitude", "9" * 5000, None)],
     ("occurred_at", '"2026-03-14T12:00:00Z"', UTC_NOON),

@@ -188,7 +188,7 @@ def test_header_with_several_values_is_rejected(name: str) -> None:
     wsgi_name = f"HTTP_{name.upper().replace('-', '_')}"
     for pairs in ([(name, "x"), *headers.items()], [*headers.items(), (name.title(), "x")], {**headers, wsgi_name: ""}):
         assert_rejected(pairs)
-    for text in ([value, value], [value, "x"], ["x", value], f"{value}, x", f"{value}, ", f"{value}, {value}"):
+    for text in ([value, value], [value, ""], ["x", value], f"{value}, x", f"{value}, ", f"{value}, {value}"):
         assert isinstance(verify({**headers, name: text}), InvalidSignatureError | StaleTimestampError)
 
 
@@ -259,7 +259,7 @@ def test_weak_foreign_and_malformed_keys_are_ignored() -> None:
         *(jwk(use=use) for use in ("enc", "SIG", 7, ["sig"])),
         *(jwk(kid=kid) for kid in (None, 7, ["k1"], "K1")),
         *(jwk(kty=kty) for kty in ("EC", None, "rsa")),
-        *(jwk(n=n) for n in (7, None, "", "é", encode(numbers.n + 1), "!" + encode(numbers.n))),
+        *(jwk(n=n) for n in (7, None, "", "é", encode(numbers.n + 1), "!!!!" + encode(numbers.n))),
         *(jwk(e=e) for e in (65537, "", "AA", encode(2), encode(1))),
         *[{"kid": "k1"}, {"kty": "RSA"}, {"kty": "RSA", "kid": "k1", "n": "AQAB"}, None, 7, "k1", [], {}],
     ]
