@@ -1,4 +1,7 @@
-"""Tolerant, lossless subclasses of the generated models. A value of an unexpected type costs only itself."""
+"""Tolerant, lossless subclasses of the generated models.
+
+A value of an unexpected type does not affect the other members.
+"""
 
 from __future__ import annotations
 

@@ -1,31 +1,43 @@
-"""Deliveries that the tests sign with keys of their own."""
+"""Deliveries that the tests sign with their own keys, and both verifiers with a blocking `verify`."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64encode, urlsafe_b64encode
 from functools import cache
 from typing import Any
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
-import document
+from document import DOCUMENT as SPEC
 from shipengine_tracking import ShipEngineError
-from shipengine_tracking.webhooks import Verifier
+from shipengine_tracking.webhooks import AsyncVerifier, TrackingEvent, Verifier
 
-KEY_ID, SIGNATURE, TIMESTAMP = (
+KEY_ID, SIGNATURE, TIMESTAMP = HEADERS = (
     "x-shipengine-rsa-sha256-key-id",
     "x-shipengine-rsa-sha256-signature",
     "x-shipengine-timestamp",
 )
-NOW = 1_773_480_413.0  # 2026-03-14T09:26:53Z
-STAMP = "2026-03-14T09:26:53Z"
-EXAMPLES: dict[str, Any] = document.DOCUMENT["components"]["examples"]
-DOCUMENT: dict[str, Any] = EXAMPLES["in_transit"]["value"]
-BODY = json.dumps(DOCUMENT, default=str).encode()
+NOW, STAMP = 1_773_480_413.0, "2026-03-14T09:26:53Z"
+EXAMPLES: dict[str, Any] = SPEC["components"]["examples"]
+DOCUMENT: dict[str, Any] = json.loads(json.dumps(EXAMPLES["in_transit"]["value"], default=str))
+BODY = json.dumps(DOCUMENT).encode()
+
+
+class BlockingAsyncVerifier:
+    """An AsyncVerifier that runs each verification in a new event loop."""
+
+    def __init__(self, *arguments: Any, **options: Any):
+        self._verifier = AsyncVerifier(*arguments, **options)
+
+    def verify(self, headers: Any, body: Any) -> TrackingEvent:
+        return asyncio.run(self._verifier.verify(headers, body))
+
+
+VERIFIERS: dict[str, Any] = {"sync": Verifier, "async": BlockingAsyncVerifier}
 
 
 @cache
@@ -46,17 +58,19 @@ def jwks(*keys: object) -> dict[str, Any]:
     return {"keys": list(keys or [jwk()])}
 
 
-def sign(
-    body: bytes = BODY, stamp: str = STAMP, kid: str = "k1", key: rsa.RSAPrivateKey | None = None
-) -> dict[str, str]:
+def sign(body: bytes = BODY, stamp: str = STAMP, key: rsa.RSAPrivateKey | None = None) -> dict[str, str]:
     signature = (key or private_key()).sign(stamp.encode() + b"." + body, PKCS1v15(), SHA256())
-    return {KEY_ID: kid, SIGNATURE: b64encode(signature).decode(), TIMESTAMP: stamp}
+    return {KEY_ID: "k1", SIGNATURE: b64encode(signature).decode(), TIMESTAMP: stamp}
 
 
-def rejection(headers: Any, body: Any = BODY, verifier: Verifier | None = None) -> ShipEngineError:
-    """Verify a delivery that is not genuine; return the exception."""
-    with pytest.raises(ShipEngineError) as caught:
-        (verifier or Verifier(jwks())).verify(headers, body)
-    assert len(str(caught.value).splitlines()) == 1
-    assert len(str(caught.value)) < 400
-    return caught.value
+def verify(headers: Any, body: Any = BODY, verifier: Any = None) -> TrackingEvent | ShipEngineError:
+    """Return the event of a delivery, or the exception, whose message is one short line."""
+    try:
+        event: TrackingEvent = (verifier or Verifier(jwks())).verify(headers, body)
+    except ShipEngineError as error:
+        result = error
+    else:
+        return event
+    assert len(str(result).splitlines()) == 1
+    assert len(str(result)) < 400
+    return result

@@ -104,17 +104,14 @@ class KeyStore:
 
     def find(self, key_id: str) -> list[RSAPublicKey]:
         """Return the keys with an ID. Raises KeysUnavailableError if it has no key and the last fetch failed."""
-        failure = self._failure()  # before looking for the key, because the fetch may end in between
+        failure: Exception | None = None
+        if key_id not in self._keys and (fetch := self._fetch):  # the fetch may end before the next line
+            failure = fetch.result() if fetch.done() else TimeoutError(f"it takes longer than {MAX_FETCH:g} seconds")
         keys = self._keys.get(key_id, [])
         if failure is not None and not keys:
             message = f"the public keys could not be fetched from {self._url}, so the signature cannot be checked"
             raise KeysUnavailableError(message) from failure
         return keys
-
-    def _failure(self) -> Exception | None:
-        if (fetch := self._fetch) is None:
-            return None
-        return fetch.result() if fetch.done() else TimeoutError(f"the fetch takes longer than {MAX_FETCH:g} seconds")
 
 
 def _is_within(seconds: float, moment: float) -> bool:

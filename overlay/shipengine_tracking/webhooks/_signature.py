@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -66,22 +66,21 @@ def read_signature(headers: Headers, body: object, tolerance: float) -> Signed:
 
 def check_signature(signed: Signed, keys: list[RSAPublicKey]) -> None:
     """Raise InvalidSignatureError unless one of the keys signed the delivery."""
-    signature = b""
-    with suppress(ValueError):
-        signature = b64decode(signed.signature)
-    # b64decode skips invalid characters, and several texts decode to the same bytes. Only the canonical one is valid.
-    if b64encode(signature).decode() != signed.signature:
+    try:
+        signature = a2b_base64(signed.signature)
+    except ValueError:
+        signature = b""
+    # Decoding skips invalid characters, and several texts decode to the same bytes. Only the canonical one is valid.
+    if b2a_base64(signature, newline=False).decode() != signed.signature:
         raise InvalidSignatureError("the signature is not base64")
-    key_id = one_line(signed.key_id, 80)
-    if not keys:
-        raise InvalidSignatureError(
-            f"ShipEngine's key set, which is fetched at most once a minute, has no key {key_id!r}"
-        )
     for key in keys:
         with suppress(InvalidSignature):
             key.verify(signature, signed.timestamp.encode() + b"." + signed.body, *ALGORITHM)
             return
-    raise InvalidSignatureError(f"the signature does not match ShipEngine's key {key_id!r}")
+    key_id = one_line(signed.key_id, 80)
+    if keys:
+        raise InvalidSignatureError(f"the signature does not match ShipEngine's key {key_id!r}")
+    raise InvalidSignatureError(f"ShipEngine's key set, which is fetched at most once a minute, has no key {key_id!r}")
 
 
 def raw_bytes(body: Any) -> bytes:
@@ -95,20 +94,30 @@ def raw_bytes(body: Any) -> bytes:
 
 
 def _read_headers(headers: Any) -> dict[str, str]:
+    """Return the headers of the signature that were given, by their names in lower case."""
+    given = dict[str, str]()
     try:
-        pairs = headers.items() if hasattr(headers, "items") else headers
-        # A WSGI environ, such as Django's META, has HTTP_X_SHIPENGINE_TIMESTAMP.
-        return {_text(name).lower().replace("_", "-").removeprefix("http-"): _text(value) for name, value in pairs}
+        for name, value in headers.items() if hasattr(headers, "items") else headers:
+            lower = (name if isinstance(name, str) else _text(name)).lower()
+            if "shipengine" not in lower:  # checked first, because most headers are others
+                continue
+            # A WSGI environ, such as Django's META, has HTTP_X_SHIPENGINE_TIMESTAMP.
+            lower, text = lower.replace("_", "-").removeprefix("http-"), _text(value)
+            if lower in HEADERS and given.setdefault(lower, text) != text:
+                raise InvalidSignatureError(f"the header {lower} has two values")
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError("headers must be the request's headers: a mapping of names to values") from error
+    return given
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, bytes | bytearray):
         return value.decode("latin-1")
     if isinstance(value, list | tuple):
         return ", ".join(map(_text, cast("list[Any]", value)))  # more than one value is never valid
-    return value if isinstance(value, str) else ""
+    return ""
 
 
 def _read_timestamp(text: str) -> float | None:

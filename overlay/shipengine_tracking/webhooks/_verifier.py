@@ -62,7 +62,7 @@ class Verifier(_BaseVerifier):
 
 
 class AsyncVerifier(_BaseVerifier):
-    """The same for asyncio, in any number of event loops: `await verifier.verify(headers, body)`."""
+    """Like `Verifier`, for asyncio. One instance may be used from several event loops."""
 
     async def verify(self, headers: Headers, body: bytes | str | None) -> TrackingEvent:
         """Verify a delivery and return its event, as `Verifier.verify` does."""
