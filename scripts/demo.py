@@ -1,4 +1,4 @@
-"""The main job: `make demo` starts tracking a package at the fake server and receives its updates.
+"""`make demo`: the life of one subscription, against the fake server.
 
 With SHIPENGINE_API_KEY in the environment, `make demo CARRIER_CODE=ups TRACKING_NUMBER=1Z…` makes one call to the real
 service instead.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from queue import Queue
+from queue import Empty, Queue
 
 import httpx
 
@@ -30,6 +30,8 @@ from shipengine_tracking.webhooks import TrackingEvent, Verifier
 
 # The package of ShipEngine's own example.
 CARRIER, NUMBER = "stamps_com", "9361269903502070406152"
+JOURNEY = ("AC", "IT", "DE")
+PAUSE = 2.0  # seconds between two updates, enough for all steps between the second update and the stop
 
 
 def main() -> int:
@@ -59,57 +61,65 @@ def against_the_real_service(code: str, number: str) -> int:
 
 
 def against_the_fake() -> int:
-    """Start a package, receive its updates, reject a forged one, get its state, meet two errors, and stop it."""
-    package = {"carrier_code": CARRIER, "tracking_number": NUMBER}
-    with FakeShipEngine(journey=("AC", "IT")) as fake, TrackingClient(fake.api_key, base_url=fake.url) as client:
-        print(f"A fake ShipEngine listens at {fake.url}. Nothing leaves this machine.")
-        with receiver(Verifier(base_url=fake.url)) as (url, received):
-            fake.webhook_url = url
-            print(f"\n1. Start tracking package {NUMBER}, carrier {CARRIER}")
-            client.start(**package)
-            print(f"   204: tracking has started. Updates go to the webhook at {url}")
+    """Register a webhook, start a package, receive its updates, meet three errors, and stop."""
+    with (
+        FakeShipEngine(journey=JOURNEY, journey_pause=PAUSE) as fake,
+        TrackingClient(fake.api_key, base_url=fake.url) as client,
+        receiver(Verifier(base_url=fake.url)) as (url, received),
+    ):
+        print(f"A fake ShipEngine is listening at {fake.url}. Nothing leaves this machine.")
 
-            print("\n2. Receive updates and verify their signatures")
-            updates = [received.get(timeout=30) for _ in fake.journey]
-            for update in updates:
-                tell(update)
+        print(f'\n1. client.create_webhook("{url}")')
+        webhook = client.create_webhook(url)
+        print(f"   Webhook {webhook.webhook_id} is registered for the event {webhook.event}.")
 
-            print("\n3. Reject a forged update")
-            sent = fake.deliveries[-1]
-            body = sent.body.replace(b"AUSTIN", b"BOSTON")
-            response = httpx.post(url, content=body, headers=sent.headers, trust_env=False)  # without a proxy
-            forged = received.get(timeout=30)
-            tell(forged)
-            print(f"     response to its sender: {response.status_code}")
+        print(f'\n2. client.start(tracking_number="{NUMBER}", carrier_code="{CARRIER}")')
+        client.start(tracking_number=NUMBER, carrier_code=CARRIER)
+        subscriptions = list(fake.subscriptions)
+        print("   204: tracking has started.")
 
-        print("\n4. Get the state of the package")
-        state = client.get(**package)
-        print(f"   {state.tracking_number} is {state.status_code}: {len(state.events or ())} events so far")
+        print(f"\n3. verifier.verify(headers, body), for each update; the fake sends one every {PAUSE:g} seconds")
+        updates = [received.get(timeout=30) for _ in range(2)]
+        for update in updates:
+            tell(update)
 
-        print("\n5. Use a wrong API key")
-        with TrackingClient("TEST_wrong_key", base_url=fake.url) as stranger:
-            unauthorized = failure(stranger, CARRIER)
-        tell(unauthorized)
+        print("\n4. client.get(…)")
+        state = client.get(tracking_number=NUMBER, carrier_code=CARRIER)
+        print(f"   The state of the package is {state.status_code}, with {len(state.events or ())} events.")
 
-        print("\n6. Start a package of a carrier that is not connected to the account")
-        not_connected = failure(client, "dhl_express")
-        tell(not_connected)
+        print("\n5. A forged update: the last one, with another city")
+        sent = fake.deliveries[-1]
+        body = sent.body.replace(b"AUSTIN", b"BOSTON")
+        response = httpx.post(url, content=body, headers=sent.headers, trust_env=False)  # without a proxy
+        forged = received.get(timeout=30)
+        tell(forged)
+        print(f"   The receiver responded with {response.status_code}.")
 
-        print("\n7. Stop tracking the package")
-        started = list(fake.subscriptions)
-        client.stop(**package)
-        print("   204: tracking has stopped. No more updates are sent.")
+        print('\n6. client.start(…, carrier_code="dhl_express"), which is not connected to the account')
+        not_connected = failure(lambda: client.start(tracking_number=NUMBER, carrier_code="dhl_express"))
+
+        print('\n7. TrackingClient("TEST_wrong_key").start(…)')
+        with TrackingClient("TEST_wrong_key", base_url=fake.url) as other:
+            unauthorized = failure(lambda: other.start(tracking_number=NUMBER, carrier_code=CARRIER))
+
+        print("\n8. client.stop(…)")
+        client.stop(tracking_number=NUMBER, carrier_code=CARRIER)
+        print("   204: tracking has stopped.")
+        try:
+            tell(received.get(timeout=1.5 * PAUSE))
+        except Empty:
+            print(f"   No update arrived in the next {1.5 * PAUSE:g} seconds.")
 
         happened = (
-            started == [Subscription(NUMBER, CARRIER)]
-            and [update.data.status_code for update in updates if isinstance(update, TrackingEvent)]
-            == list(fake.journey)
+            subscriptions == [Subscription(NUMBER, CARRIER)]
+            and [one.data.status_code for one in updates if isinstance(one, TrackingEvent)] == ["AC", "IT"]
+            and state.status_code == "IT"
             and isinstance(forged, InvalidSignatureError)
             and response.status_code == 401
-            and state.status_code == fake.journey[-1]
-            and isinstance(unauthorized, AuthenticationError)
             and isinstance(not_connected, CarrierError)
+            and isinstance(unauthorized, AuthenticationError)
             and not fake.subscriptions
+            and len(fake.deliveries) == len(updates)
         )
     print("\nEverything happened as expected." if happened else "\nThis is not what was expected.")
     return 0 if happened else 1
@@ -141,29 +151,29 @@ def receiver(verifier: Verifier) -> Iterator[tuple[str, Queue[TrackingEvent | We
         server.shutdown()
 
 
-def failure(client: TrackingClient, carrier: str) -> ShipEngineError | None:
-    """Start a package of a carrier; return the exception."""
+def failure(call: Callable[[], object]) -> ShipEngineError | None:
+    """Make a call that should fail; print and return its exception."""
     try:
-        client.start(carrier_code=carrier, tracking_number=NUMBER)
+        call()
     except ShipEngineError as error:
+        tell(error)
         return error
+    print("   It succeeded.")
     return None
 
 
-def tell(what: TrackingEvent | ShipEngineError | None) -> None:
+def tell(what: TrackingEvent | ShipEngineError) -> None:
     """Print an update or an exception."""
     if isinstance(what, TrackingEvent):
-        data = what.data
-        print(f"   {data.tracking_number} is {data.status_code}: {data.status_description}")
-        for event in data.events or ():
+        print(f"   {what.data.tracking_number} is {what.data.status_code}: {what.data.status_description}")
+        for event in (what.data.events or ())[:1]:  # the newest
             print(f"     {event.occurred_at}  {event.city_locality}  {event.description}")
         return
     print(f"   {type(what).__name__}: {what}")
     if isinstance(what, APIError):
-        for name in ("status_code", "code", "carrier_code", "retry_after", "request_id", "attempts"):
-            value = getattr(what, name)
-            if value is not None:
-                print(f"     {name:<12} {value}")
+        names = ("status_code", "code", "carrier_code", "attempts")
+        values = {name: getattr(what, name) for name in names}
+        print("     " + ", ".join(f"{name}={value!s}" for name, value in values.items() if value is not None))
 
 
 if __name__ == "__main__":
