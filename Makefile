@@ -84,7 +84,7 @@ docs: .venv/developed ## render the spec as one page: build/docs/index.html
 	@$(BIN)/python scripts/docs.py
 
 lock: .venv/developed ## pin the development tools again, after a change to pyproject.toml
-	@uv pip compile --quiet --universal --python-version 3.11 --group dev --extra webhooks \
+	@uv pip compile --quiet --universal --python-version 3.11 --group dev --extra webhooks --extra cli \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements-dev.txt pyproject.toml
 
 release-check: .venv/developed ## say whether a release can be made, and what is left to do: some minutes
@@ -100,7 +100,7 @@ clean: ## remove everything that make has created
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This needs Python 3.11 or newer: make PYTHON=python3.12 …")'
 	@echo 'Setting up .venv (once) …'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-dev.txt --editable ".[webhooks]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-dev.txt --editable ".[webhooks,cli]"
 	@touch $@
 
 .venv/developed: .venv/installed

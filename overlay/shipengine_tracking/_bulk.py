@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from ._config import package_params
 from ._http.client import AsyncHTTPClient, HTTPClient, Run
 from ._http.flow import Cancelled
 from .exceptions import (
@@ -40,6 +41,10 @@ class Package:
     carrier_code: str | None = None
     carrier_id: str | None = None
     reference: Any = field(default=None, hash=False)  # it may not be hashable
+
+    def check(self) -> None:
+        """Raise InvalidArgumentError if `start` would reject the arguments. Nothing is sent."""
+        package_params(tracking_number=self.tracking_number, carrier_code=self.carrier_code, carrier_id=self.carrier_id)
 
 
 @frozen

@@ -1,0 +1,21 @@
+"""`python -m shipengine_tracking`: the command line, or what to install for it."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line; return the exit status."""
+    try:
+        from . import cli
+    except ModuleNotFoundError as error:
+        if error.name != "typer":
+            raise
+        print("The command line needs an extra: pip install 'shipengine-tracking[cli]'", file=sys.stderr)
+        return 2
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
