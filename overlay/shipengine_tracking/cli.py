@@ -14,94 +14,67 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from array import array
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, cast
+from typing import IO, Annotated, Any, cast
 
 import typer
-from attrs import define
+from attrs import frozen
 
-from . import (
-    AccountError,
-    APIConnectionError,
-    APIError,
-    AuthenticationError,
-    CarrierError,
-    InvalidArgumentError,
-    InvalidRequestError,
-    NotFoundError,
-    Package,
-    PermissionDeniedError,
-    RateLimitError,
-    ServerError,
-    ShipEngineError,
-    TrackingClient,
-    TrackingInformation,
-)
+from . import APIError, InvalidArgumentError, Outcome, Package, ShipEngineError, TrackingClient, exceptions
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
-REMEDIES: dict[type[BaseException], str] = {
-    AuthenticationError: "Check SHIPENGINE_API_KEY.",
-    PermissionDeniedError: "Check what your API key and your plan allow.",
-    AccountError: "Sign in to ShipEngine and fix the account.",
-    CarrierError: "Connect the carrier to your ShipEngine account, or pass another one.",
-    NotFoundError: "Check the number and the carrier.",
-    InvalidRequestError: "Correct the request.",
-    RateLimitError: "Wait, then run the command again.",
-    ServerError: "Try again later.",
-    APIConnectionError: "Check the network, or try again later.",
+REMEDIES: dict[type[Exception], str] = {
+    exceptions.AuthenticationError: "Check SHIPENGINE_API_KEY.",
+    exceptions.PermissionDeniedError: "Check what your API key and your plan allow.",
+    exceptions.AccountError: "Sign in to ShipEngine and fix the account.",
+    exceptions.CarrierError: "Connect the carrier to your ShipEngine account, or pass another one.",
+    exceptions.NotFoundError: "Check the number and the carrier.",
+    exceptions.InvalidRequestError: "Correct the request.",
+    exceptions.RateLimitError: "Wait, then run the command again.",
+    exceptions.ServerError: "Try again later.",
+    exceptions.APIConnectionError: "Check the network, or try again later.",
 }
-# Names of columns, without capitals, spaces and underscores.
+# The account must change before a run can go on.
+STOPPED = (exceptions.AuthenticationError, exceptions.AccountError, exceptions.RateLimitError)
+# The columns of the file that are used: their option, and their usual names without case, spaces and underscores.
 COLUMNS = {
-    "number": ("trackingnumber", "trackingno", "trackingnum", "trackingcode", "trackingid", "tracking"),
-    "carrier": ("carriercode", "carrier"),
-    "carrier-id": ("carrierid",),
-    "reference": ("reference", "ref", "ordernumber", "orderno", "orderid", "order"),
+    "tracking_number": ("--number-column", "trackingnumber trackingno trackingnum trackingcode trackingid tracking"),
+    "carrier_code": ("--carrier-column or --carrier", "carriercode carrier"),
+    "carrier_id": ("", "carrierid"),
+    "reference": ("--reference-column", "reference ref ordernumber orderno orderid order"),
 }
 RESULT_COLUMNS = ("line", "result", "code", "message", "request_id")
 SHOWN_LINES = 10  # line numbers that the summary lists for each problem
 LINES_EVERY = 100  # packages between two lines of progress, if stderr is not a terminal
 
 
-class UsageError(Exception):
-    """The command cannot run as it was given. The message is one line and names the remedy."""
-
-
 def main() -> int:
     """Run the command line; return the exit status. Every failure is one line."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        cast("TextIOWrapper", stream).reconfigure(errors="replace")  # the terminal may not have all characters
     try:
-        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
-        sys.stdout.flush()
+        # Without a command it shows the help. typer itself handles Ctrl-C and closed pipes.
+        status = app(sys.argv[1:] or ["--help"], prog_name="shipengine-tracking", standalone_mode=False)
         return int(status or 0)
     except ShipEngineError as error:
         _notice(_explain(error))
         return 2 if isinstance(error, InvalidArgumentError) else 1
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be written
-        return 1
     except OSError as error:
-        _notice(f"Cannot open {error.filename}: {error.strerror}. Check the path.")
+        _notice(f"{error.filename or 'The output'}: {error.strerror}. Check the path and the disk.")
         return 2
-    except UsageError as error:
-        _notice(str(error))
-        return 2
-    except (KeyboardInterrupt, typer.Abort):
-        return 130
     except Exception as error:
-        if not hasattr(error, "format_message"):
+        message = getattr(error, "format_message", None)  # of typer's usage errors, whose class is not public
+        if message is None:
             raise
-        _notice(f"{error.format_message()} Try --help.")  # of typer: the usage is wrong
+        _notice(f"{message()} Try --help.")
         return 2
 
 
@@ -124,29 +97,27 @@ AsJSON = Annotated[bool, typer.Option("--json", help="Write JSON, one object per
 def start(number: Number, carrier: Carrier = None, carrier_id: CarrierID = None) -> None:
     """Start tracking a package. Its updates go to your webhook."""
     _call("start", number, carrier, carrier_id)
-    print(f"{number}: tracking has started.")
+    _print(f"{number}: tracking has started.")
 
 
 @app.command()
 def stop(number: Number, carrier: Carrier = None, carrier_id: CarrierID = None) -> None:
     """Stop tracking a package."""
     _call("stop", number, carrier, carrier_id)
-    print(f"{number}: tracking has stopped.")
+    _print(f"{number}: tracking has stopped.")
 
 
 @app.command()
 def get(number: Number, carrier: Carrier = None, carrier_id: CarrierID = None, as_json: AsJSON = False) -> None:
     """Show the state of a package and its events, newest first."""
-    state: TrackingInformation = _call("get", number, carrier, carrier_id)
+    state = _call("get", number, carrier, carrier_id)
     if as_json:
-        print(json.dumps(state.to_dict()))
-        return
-    print(_plain(f"{number}: {state.status_code or 'unknown'} {state.status_description or ''}"))
+        return _print(json.dumps(state.to_dict()))
+    _print(f"{number}: {state.status_code or 'unknown'} {state.status_description or ''}")
     if state.estimated_delivery_date:
-        print(_plain(f"Estimated delivery: {state.estimated_delivery_date}"))
+        _print(f"Estimated delivery: {state.estimated_delivery_date}")
     events = [(one.occurred_at, one.status_code, one.description, one.city_locality) for one in state.events or ()]
-    if events:
-        _print_table(("TIME", "STATUS", "DESCRIPTION", "PLACE"), events)
+    return _print_table(("TIME", "STATUS", "DESCRIPTION", "PLACE"), *events)
 
 
 @webhooks.command("list")
@@ -154,27 +125,25 @@ def list_webhooks() -> None:
     """List the webhooks of the account. The values of headers are not shown."""
     with _client() as client:
         found = client.list_webhooks()
-    rows = [
-        (one.webhook_id, one.event, one.url, ", ".join(str(header.key) for header in one.headers or ()))
-        for one in found
-    ]
-    _print_table(("ID", "EVENT", "URL", "HEADERS"), rows)
+    names = [", ".join(str(header.key) for header in one.headers or ()) for one in found]
+    rows = [(one.webhook_id, one.event, one.url, name) for one, name in zip(found, names, strict=True)]
+    _print_table(("ID", "EVENT", "URL", "HEADERS"), *rows)
 
 
 @webhooks.command()
 def create(
     url: Annotated[str, typer.Argument(metavar="URL", help="The address of your receiver.")],
     header: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A header to send with each update; repeatable.")
+        list[str] | None, typer.Option(metavar="K=V", help="A header of each update; repeatable.")
     ] = None,
 ) -> None:
     """Register a URL for tracking updates."""
     pairs = [text.partition("=") for text in header or ()]
     if not all(name and equals for name, equals, _ in pairs):
-        raise UsageError("--header must be NAME=VALUE.")
+        raise InvalidArgumentError("--header is not valid: pass NAME=VALUE")
     with _client() as client:
         webhook = client.create_webhook(url, headers={name: value for name, _, value in pairs} or None)
-    print(f"{webhook.webhook_id}: registered for the event {webhook.event}.")
+    _print(f"{webhook.webhook_id}: registered for the event {webhook.event}.")
 
 
 @webhooks.command()
@@ -182,7 +151,7 @@ def delete(webhook_id: Annotated[str, typer.Argument(metavar="ID", help="An ID o
     """Delete a webhook: ShipEngine stops sending to it."""
     with _client() as client:
         client.delete_webhook(webhook_id)
-    print(f"{webhook_id}: deleted.")
+    _print(f"{webhook_id}: deleted.")
 
 
 @app.command()
@@ -194,42 +163,43 @@ def listen(
     """Receive, verify and print updates. For development; end it with Ctrl-C."""
     try:
         from .webhooks import Verifier, WebhookError
-    except ImportError as error:
-        raise UsageError(str(error)) from None
-    verifier = Verifier()
+    except ImportError as error:  # the extra [webhooks] is missing
+        raise InvalidArgumentError(str(error)) from None
+    verifier = Verifier(base_url=os.environ.get("SHIPENGINE_BASE_URL") or None)
 
     class Receiver(BaseHTTPRequestHandler):
         timeout = 10.0  # seconds that a sender may take
 
         def do_POST(self) -> None:
-            length = self.headers.get("Content-Length", "")
-            if not length.isdecimal() or int(length) > 10_000_000:
-                self.send_error(411)
-                return
-            status = 204
+            length, status = self.headers.get("Content-Length", ""), 204
+            if not re.fullmatch("[0-9]{1,7}", length):
+                return self.send_error(411)
             try:
                 event = verifier.verify(self.headers, self.rfile.read(int(length)))
-                text = f"{event.data.tracking_number} is {event.data.status_code}: {event.data.status_description}"
-                for newest in (event.data.events or ())[:1]:
-                    text += f", {newest.occurred_at} {newest.city_locality or ''}"
-                print(json.dumps(event.to_dict()) if as_json else _plain(text), flush=True)
+                data = event.data
+                text = f"{data.tracking_number}: {data.status_code} {data.status_description} {event.last_moved or ''}"
+                _print(json.dumps(event.to_dict()) if as_json else text)
             except WebhookError as error:
                 status = error.http_status
                 _notice(f"Rejected a delivery with {status}: {error}")
             self.send_response(status)
             self.send_header("Content-Length", "0")
-            self.end_headers()
+            return self.end_headers()
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name it overrides
             """Print nothing."""
 
+    class Server(HTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            _notice(f"A delivery failed: {sys.exception()}")
+
     try:
-        server = ThreadingHTTPServer((host, port), Receiver)
+        server = Server((host, port), Receiver)
     except OSError as error:
-        raise UsageError(f"Cannot listen on {host}:{port}: {error}. Pass another --port.") from None
+        raise InvalidArgumentError(f"cannot listen on {host}:{port} ({error.strerror}): pass another --port") from None
     with server:
         _notice(f"Listening at http://{host}:{server.server_address[1]}/. Press Ctrl-C to stop.")
-        server.serve_forever()
+        server.serve_forever(0.1)
 
 
 @app.command("start-many")
@@ -248,43 +218,46 @@ def start_many(
 ) -> int:
     """Start tracking the packages of a CSV file."""
     with ExitStack() as stack:
-        columns = {"number": number_column, "carrier": carrier_column, "reference": reference_column}
-        table = Table(_readable_twice(file, stack), carrier, columns)
-        started = array("q")
-        new_report = Path(os.devnull) if dry_run or not report else report.with_name(report.name + ".new")
-        if report:
-            _keep_started(report, new_report, table, started)
-        plan = partial(table.plan, started, send_duplicates)
-        counts = _summarize(plan(), sys.stdout if dry_run else sys.stderr)
+        names = {"tracking_number": number_column, "carrier_code": carrier_column, "reference": reference_column}
+        table = Table(_readable_twice(file, stack), carrier, {role: name for role, name in names.items() if name})
+        results = Results(report, table, as_json)
+        plan = partial(table.plan, results.started, send_duplicates)
+        counts = _summarize(plan(), _notice if as_json or not dry_run else _print)
         if dry_run:
             return int(counts["failed"] > 0)
         client = stack.enter_context(_client(requests_per_minute=requests_per_minute))
-        if report:
-            new_report.replace(report)
-        output = stack.enter_context(open(report or os.devnull, "a", encoding="utf-8", newline=""))
-        results = Results(output, len(table.header), as_json)
-        status = _run(client, plan(), concurrency, results, counts[""])
-    if results.sent < counts[""]:
-        again = "Run the same command again to continue." if report else "With --report, you could continue later."
-        _notice(f"{counts[''] - results.sent} packages were not sent. {again}")
+        stack.enter_context(results.open())
+        outcomes = client.start_many(_to_send(plan(), results), concurrency=concurrency)
+        status = _run(stack.enter_context(closing(outcomes)), results, counts[""])
+    if unsent := counts[""] - results.sent:
+        remedy = "Run the same command again to continue." if report else "With --report, you could continue later."
+        _notice(f"{unsent} packages were not sent. {remedy}")
     text = ", ".join(f"{result} {results.counts[result]}" for result in ("started", "failed", "skipped"))
-    print(text.capitalize(), file=sys.stderr if as_json else sys.stdout)
+    (_notice if as_json else _print)(text.capitalize())
     return status or int(results.counts["failed"] > 0)
 
 
-def _run(client: TrackingClient, packages: Iterator[Package], concurrency: int, results: Results, total: int) -> int:
-    """Send the packages whose row has no result yet; return the exit status, 0 if nothing ended the run early."""
-    with _progress(total) as progress:
+def _run(outcomes: Iterable[Outcome], results: Results, total: int) -> int:
+    """Write the outcomes and show the progress; return the exit status, 0 if nothing ended the run early."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    is_terminal, began = sys.stderr.isatty(), time.monotonic()
+    columns = MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
+    progress = Progress(*columns, console=Console(stderr=True, soft_wrap=True), transient=True, disable=not is_terminal)
+    progress.speed_estimate_period = 120  # seconds: two windows of the rate limit
+    with progress:
         task = progress.add_task("", total=total)
-        to_send = (package for package in packages if not results.write_known(package))
         try:
-            with closing(client.start_many(to_send, concurrency=concurrency)) as outcomes:
-                for outcome in outcomes:
-                    results.write(outcome.package, outcome.error)
-                    progress.advance(task)
-                    if progress.disable and (results.sent % LINES_EVERY == 0 or results.sent == total):
-                        _notice(f"{results.sent} of {total} packages sent.")
-        except (AuthenticationError, AccountError, RateLimitError) as error:
+            for outcome in outcomes:
+                if isinstance(outcome.error, STOPPED):
+                    continue  # the next run sends it again
+                results.write_outcome(cast("Row", outcome.package), outcome.error)
+                rate = results.sent / (time.monotonic() - began)
+                progress.update(task, completed=results.sent, description=f"{rate:.1f}/s")
+                if not is_terminal and (results.sent % LINES_EVERY == 0 or results.sent == total):
+                    _notice(f"{results.sent} of {total} packages sent.")
+        except STOPPED as error:
             _notice(_explain(error))
             return 3
         except KeyboardInterrupt:
@@ -292,268 +265,241 @@ def _run(client: TrackingClient, packages: Iterator[Package], concurrency: int, 
     return 0
 
 
-@define
-class Row:
-    """A row of the file. `problem` says why it is not sent; `result` is empty if it is."""
+@frozen(kw_only=True)
+class Row(Package):
+    """A row of the file."""
 
     line: int
     cells: list[str]
-    reference: str
-    result: str = ""
-    problem: str = ""
+
+    @property
+    def key(self) -> int:
+        """What identifies the package, in few bytes."""
+        return hash((self.tracking_number, self.carrier_code, self.carrier_id))
+
+    @property
+    def problem(self) -> str:
+        """Why the row cannot be sent, or an empty string."""
+        if not self.tracking_number:
+            return "The tracking number is empty: fill it in"
+        if not self.carrier_code and not self.carrier_id:
+            return "The carrier is empty: fill it in, or pass --carrier"
+        try:
+            self.check()
+        except InvalidArgumentError as error:
+            return str(error)
+        return ""
+
+
+# A row, its result if that is known without sending it, and the reason, unless an earlier run has written it.
+Planned = tuple[Row, str, str]
 
 
 class Table:
     """A CSV file as spreadsheets write it: its encoding, delimiter and columns are detected."""
 
-    def __init__(self, path: str, carrier: str | None, columns: dict[str, str | None]):
-        self._path, self._carrier = path, carrier
-        self._encoding = _encoding(path)
-        with self._open() as file:
-            first = file.readline()
-        self._delimiter = max(",;\t|", key=lambda delimiter: len(next(csv.reader([first], delimiter=delimiter), ())))
-        self.header = [name.strip() for name in next(self._rows(), (0, list[str]()))[1]]
-        self._columns = {role: self._find(role, columns.get(role)) for role in COLUMNS}
-        if self._columns["number"] is None:
-            raise UsageError(f"No column of tracking numbers: pass --number-column. {self._shown_header()}")
-        if self._columns["carrier"] is None and self._columns["carrier-id"] is None and not carrier:
-            raise UsageError(f"No column of carriers: pass --carrier-column or --carrier. {self._shown_header()}")
+    def __init__(self, path: str, carrier: str | None, given: dict[str, str]):
+        encoding = _encoding(path)
+        headers = {one: next(_read_csv(path, encoding, one), (1, list[str]()))[1] for one in ",;\t|"}
+        delimiter = max(headers, key=lambda one: len(headers[one]))
+        self._rows = partial(_read_csv, path, encoding, delimiter, strict=True)
+        self._carrier = carrier
+        self.header = [name.strip() for name in headers[delimiter]]
+        self._columns: dict[str, int] = {}
+        names = [_normalize(name) for name in self.header]
+        required = {"tracking_number", *given}
+        if not carrier and "carrierid" not in names:
+            required.add("carrier_code")
+        for role, (option, usual) in COLUMNS.items():
+            wanted = [_normalize(given[role])] if role in given else usual.split()
+            if found := [names.index(name) for name in wanted if name in names]:
+                self._columns[role] = found[0]
+            elif role in required:
+                shown = f"pass {option}. The columns of the file are: {', '.join(self.header)}."
+                raise InvalidArgumentError(f"The column {given.get(role, role)!r} is missing: {shown}")
 
-    def plan(self, started: Sequence[int], send_duplicates: bool) -> Iterator[Package]:
-        """Yield a package for each row. Its reference is the Row, which says whether to send it."""
-        seen: set[int] = set()
+    def plan(self, started: Iterable[int], send_duplicates: bool) -> Iterator[Planned]:
+        """Yield what to do with each row."""
+        known = dict.fromkeys(started, "started")  # from keys of packages to the result of their next row
         for line, cells in islice(self._rows(), 1, None):
-            package = self.package(line, cells)
-            row, key = cast("Row", package.reference), _key(package)
-            if not row.problem and key in seen and not send_duplicates:
-                row.result, row.problem = "skipped", "A duplicate of an earlier row."
-            elif not row.problem and _contains(started, key):
-                row.result = "started"  # by an earlier run
-            seen.add(key)
-            yield package
+            row = self.row(line, cells)
+            if problem := row.problem:
+                yield row, "failed", problem
+                continue
+            result = known.get(row.key, "")
+            known[row.key] = result if send_duplicates else "skipped"
+            yield row, result, "A duplicate of an earlier row" if result == "skipped" else ""
 
-    def package(self, line: int, cells: list[str]) -> Package:
-        """Return the package of a row. Its reference is the Row."""
-        number, carrier, carrier_id, reference = (self._cell(cells, role) for role in COLUMNS)
-        row = Row(line, cells, reference)
-        carrier = carrier or self._carrier or ""
-        package = Package(
-            tracking_number=number, carrier_code=carrier or None, carrier_id=carrier_id or None, reference=row
-        )
-        try:
-            package.check()
-        except InvalidArgumentError as error:
-            row.result, row.problem = "failed", str(error)
-        if not (carrier or carrier_id):
-            row.problem = "The carrier is empty: fill it in, or pass --carrier."
-        if not number:
-            row.problem = "The tracking number is empty: fill it in."
-        return package
-
-    def _open(self) -> IO[str]:
-        return open(self._path, encoding=self._encoding, errors="replace", newline="")
-
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield the line number and the cells of each row that is not blank, the header first."""
-        end = 0
-        with self._open() as file:
-            reader = csv.reader(file, delimiter=self._delimiter)
-            try:
-                for cells in reader:
-                    line, end = end + 1, reader.line_num
-                    if any(cell.strip() for cell in cells):
-                        yield line, cells
-            except csv.Error as error:
-                raise UsageError(f"Line {reader.line_num} is not CSV ({error}): correct the file.") from None
-
-    def _find(self, role: str, given: str | None) -> int | None:
-        """Return the index of a column."""
-        header = [_normalize(name) for name in self.header]
-        for name in [_normalize(given)] if given else COLUMNS[role]:
-            if name in header:
-                return header.index(name)
-        if given:
-            raise UsageError(f"--{role}-column {given!r} is not in the file. {self._shown_header()}")
-        return None
-
-    def _shown_header(self) -> str:
-        return f"The columns of the file are: {', '.join(self.header)}."
-
-    def _cell(self, cells: list[str], role: str) -> str:
-        index = self._columns[role]
-        text = cells[index].strip() if index is not None and index < len(cells) else ""
-        quoted = re.fullmatch(r'="(.*)"', text)  # how programs keep Excel from changing a number
-        return quoted[1].strip() if quoted else text
+    def row(self, line: int, cells: list[str]) -> Row:
+        """Return the row with these cells."""
+        cells = [*cells, *[""] * len(self.header)][: len(self.header)]
+        values: dict[str, Any] = {role: _text(cells[index]) or None for role, index in self._columns.items()}
+        values["tracking_number"] = values["tracking_number"] or ""
+        values["carrier_code"] = values.get("carrier_code") or self._carrier
+        return Row(**values, line=line, cells=cells)
 
 
 class Results:
-    """Writes the results of rows: to the report, as JSON, and failed calls as lines for people."""
+    """Writes the results of rows: to the report, as JSON, and failed calls as lines for people.
 
-    def __init__(self, report: IO[str], width: int, as_json: bool):
-        self._report, self._width, self._as_json = report, width, as_json
+    The report keeps the rows that an earlier run has started. `started` has the keys of their packages.
+    """
+
+    def __init__(self, report: Path | None, table: Table, as_json: bool):
+        self._report, self._as_json, self._width = report, as_json, len(table.header)
+        self._header = [name + "_input" if name in RESULT_COLUMNS else name for name in table.header]
+        self._header += RESULT_COLUMNS
+        self.started = array("q", (table.row(0, cells[: self._width]).key for cells in self._started_rows()))
         self.counts: Counter[str] = Counter()
         self.sent = 0
 
-    def write_known(self, package: Package) -> bool:
-        """Write the result of a row that is not sent; return whether it has one."""
-        row = cast("Row", package.reference)
-        if row.problem:
-            self._write(package, row.result, row.problem)
-        return bool(row.result)
+    def _started_rows(self) -> Iterator[list[str]]:
+        """Yield the rows of the earlier report with the result `started`. A killed run may have left half a row."""
+        if not self._report or not self._report.exists():
+            return
+        rows = (cells for _, cells in _read_csv(str(self._report), "utf-8", ","))
+        if next(rows, self._header) != self._header:
+            raise InvalidArgumentError(f"{self._report} is not a report of this file: pass another --report")
+        for cells in rows:
+            if len(cells) == len(self._header) and cells[self._width + 1] == "started":
+                yield cells
 
-    def write(self, package: Package, error: ShipEngineError | None) -> None:
+    def open(self) -> IO[str]:
+        """Begin the new report and return its file."""
+        if self._report:
+            new = self._report.with_name(self._report.name + ".new")
+            with open(new, "w", encoding="utf-8", newline="") as file:
+                csv.writer(file).writerow(self._header)
+                csv.writer(file).writerows(self._started_rows())
+            new.replace(self._report)
+        self._file = open(self._report or os.devnull, "a", encoding="utf-8", newline="")
+        return self._file
+
+    def write_outcome(self, row: Row, error: ShipEngineError | None) -> None:
         """Write the result of a call."""
         self.sent += 1
-        if error is None:
-            return self._write(package, "started", "")
-        row, message = cast("Row", package.reference), _explain(error)
-        _notice(f"Line {row.line}: {package.tracking_number} {row.reference}: {message}")
-        return self._write(package, "failed", message, error)
+        if error:
+            _notice(f"Line {row.line}: {row.tracking_number} {row.reference or ''}: {_explain(error)}")
+        self.write(row, "failed" if error else "started", _explain(error) if error else "", error)
 
-    def _write(self, package: Package, result: str, message: str, error: ShipEngineError | None = None) -> None:
-        row = cast("Row", package.reference)
+    def write(self, row: Row, result: str, message: str, error: ShipEngineError | None = None) -> None:
+        """Write the result of a row."""
         code, request_id = (error.code, error.request_id) if isinstance(error, APIError) else (None, None)
-        values = (row.line, result, code, message, request_id)
+        values = dict(zip(RESULT_COLUMNS, (row.line, result, code, message, request_id), strict=True))
         self.counts[result] += 1
-        cells = [*row.cells, *[""] * self._width][: self._width]
-        csv.writer(self._report).writerow([*cells, *values])
-        self._report.flush()
+        csv.writer(self._file).writerow([*row.cells, *values.values()])
+        self._file.flush()
         if self._as_json:
-            shown = {name: getattr(package, name) for name in ("tracking_number", "carrier_code", "carrier_id")}
-            document = {**shown, "reference": row.reference, **dict(zip(RESULT_COLUMNS, values, strict=True))}
-            print(json.dumps(document), flush=True)
+            names = ("tracking_number", "carrier_code", "carrier_id", "reference")
+            _print(json.dumps({**{name: getattr(row, name) for name in names}, **values}))
 
 
-def _keep_started(report: Path, new: Path, table: Table, started: array[int]) -> None:
-    """Write a new report with the started rows of an earlier one; add their keys to `started`, sorted."""
-    header = [name + "_input" if name in RESULT_COLUMNS else name for name in table.header]
-    width, header = len(header), [*header, *RESULT_COLUMNS]
-    earlier = report if report.exists() else os.devnull
-    with open(earlier, encoding="utf-8", errors="replace", newline="") as file:
-        reader = csv.reader(file)
-        if next(reader, header) != header:
-            raise UsageError(f"{report} is not a report of this file: pass another --report.")
-        with open(new, "w", encoding="utf-8", newline="") as output:
-            writer = csv.writer(output)
-            writer.writerow(header)
-            for cells in reader:
-                if cells[width + 1 : width + 2] == ["started"]:  # a run that was killed may have left half a row
-                    writer.writerow(cells)
-                    started.append(_key(table.package(0, cells[:width])))
-    started[:] = array("q", sorted(started))
+def _to_send(planned: Iterable[Planned], results: Results) -> Iterator[Row]:
+    """Write the known results; yield the other rows."""
+    for row, result, problem in planned:
+        if problem:
+            results.write(row, result, problem)
+        elif not result:
+            yield row
 
 
-def _summarize(packages: Iterator[Package], file: IO[str]) -> Counter[str]:
-    """Print what a run would do; return how many rows have each result, `""` being those to send."""
+def _summarize(planned: Iterable[Planned], show: Callable[[str], None]) -> Counter[str]:
+    """Show what a run would do; return how many rows have each result, `""` being those to send."""
     counts: Counter[str] = Counter()
     problems: dict[str, list[int]] = {}
-    for package in packages:
-        row = cast("Row", package.reference)
-        counts[row.result] += 1
-        if row.problem:
-            problems.setdefault(row.problem, []).append(row.line)
+    for row, result, problem in planned:
+        counts[result] += 1
+        if problem:
+            problems.setdefault(problem, []).append(row.line)
     names = {"": "to send", "failed": "invalid", "skipped": "duplicates", "started": "started before"}
-    text = ", ".join(f"{name} {counts[result]}" for result, name in names.items())
-    print(f"Rows {counts.total()}: {text}", file=file)
+    show(f"Rows {counts.total()}: " + ", ".join(f"{name} {counts[result]}" for result, name in names.items()))
     for problem, lines in problems.items():
-        shown = ", ".join(map(str, lines[:SHOWN_LINES])) + (", …" if len(lines) > SHOWN_LINES else "")
-        print(f"  {problem} ({len(lines)} rows: line {shown})", file=file)
+        shown = ", ".join(map(str, lines[:SHOWN_LINES])) + ", …" * (len(lines) > SHOWN_LINES)
+        show(f"  {problem} ({len(lines)} rows: line {shown})")
     return counts
-
-
-def _progress(total: int) -> Progress:
-    """Return a progress bar on stderr, disabled if that is not a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed or 0:.1f}/s")
-
-    console = Console(stderr=True, soft_wrap=True)
-    columns = (MofNCompleteColumn(), BarColumn(), Rate(), TimeRemainingColumn())
-    return Progress(
-        *columns, console=console, disable=not console.is_terminal, redirect_stdout=sys.stdout.isatty(), transient=True
-    )
 
 
 def _call(operation: str, number: str, carrier: str | None, carrier_id: str | None) -> Any:
     if carrier is None and carrier_id is None:
-        raise UsageError("There is no carrier: pass --carrier or --carrier-id.")
+        raise InvalidArgumentError("there is no carrier: pass --carrier or --carrier-id")
     with _client() as client:
         return getattr(client, operation)(tracking_number=number, carrier_code=carrier, carrier_id=carrier_id)
 
 
 def _client(**options: Any) -> TrackingClient:
     if not os.environ.get("SHIPENGINE_API_KEY"):
-        raise UsageError("There is no API key: set SHIPENGINE_API_KEY.")
+        raise InvalidArgumentError("there is no API key: set SHIPENGINE_API_KEY")
     return TrackingClient(**options)
 
 
 def _readable_twice(path: str, stack: ExitStack) -> str:
     """Return the path of a file, or of a copy if it can be read only once."""
-    if path != "-" and not Path(path).is_fifo():
+    if Path(path).is_file():
         return path
-    source = sys.stdin.buffer if path == "-" else stack.enter_context(open(path, "rb"))
-    copy = stack.enter_context(tempfile.NamedTemporaryFile())
-    shutil.copyfileobj(source, copy)
-    copy.flush()
-    return copy.name
+    copy = Path(stack.enter_context(tempfile.TemporaryDirectory()), "input.csv")
+    with open(0 if path == "-" else path, "rb", closefd=path != "-") as source, open(copy, "wb") as target:
+        shutil.copyfileobj(source, target)
+    return str(copy)
 
 
 def _encoding(path: str) -> str:
     with open(path, "rb") as file:
         head = file.read(4)
-    if head.startswith(b"PK\x03\x04"):
-        raise UsageError(f"{path} is an Excel workbook: save it as CSV.")
+    if head == b"PK\x03\x04":
+        raise InvalidArgumentError("this is an Excel workbook: save it as CSV")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"  # Excel's "Unicode text"
-    with open(path, encoding="utf-8-sig") as text, suppress(UnicodeDecodeError):
-        while text.read(1_000_000):
-            pass
-        return "utf-8-sig"
-    _notice("The file is not UTF-8. It is read as Windows-1252.")
-    return "cp1252"
+    try:
+        with open(path, encoding="utf-8-sig") as text:
+            while text.read(1_000_000):
+                pass
+    except UnicodeDecodeError:
+        _notice("The file is not UTF-8. It is read as Windows-1252.")
+        return "cp1252"
+    return "utf-8-sig"
+
+
+def _read_csv(path: str, encoding: str, delimiter: str, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line number and the cells of each row that is not blank."""
+    end = 0
+    with open(path, encoding=encoding, errors="replace", newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=strict)
+        try:
+            for cells in reader:
+                line, end = end + 1, reader.line_num
+                if any(map(str.strip, cells)):
+                    yield line, cells
+        except csv.Error as error:
+            raise InvalidArgumentError(f"line {end + 1} is not CSV ({error}): correct its quotes") from None
 
 
 def _normalize(name: str) -> str:
     return re.sub(r"[\s_]+", "", name).casefold()
 
 
-def _key(package: Package) -> int:
-    """Return what identifies a package, in few bytes."""
-    return hash((package.tracking_number, package.carrier_code, package.carrier_id))
-
-
-def _contains(values: Sequence[int], value: int) -> bool:
-    index = bisect_left(values, value)
-    return index < len(values) and values[index] == value
+def _text(cell: str) -> str:
+    quoted = re.fullmatch(r'="(.*)"', cell.strip())  # how programs keep Excel from changing a number
+    return (quoted[1] if quoted else cell).strip()
 
 
 def _explain(error: BaseException) -> str:
-    """Return an error and its remedy as one line."""
+    """Return an error and its remedy."""
     remedy = next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), "")
     return f"{error} {remedy}".rstrip()
 
 
-def _plain(text: str) -> str:
-    """Return a text on one line and without characters that could control a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text).rstrip()
+def _print(text: str, file: IO[str] | None = None) -> None:
+    """Print one line, without characters that could control a terminal."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    print(line.rstrip(), file=file or sys.stdout, flush=True)
 
 
 def _notice(text: str) -> None:
-    print(_plain(text), file=sys.stderr, flush=True)
+    _print(text, sys.stderr)
 
 
-def _print_table(header: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
-    """Print a table, as wide as the terminal, or as its contents if it goes elsewhere."""
-    from rich.console import Console
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    table = RichTable(*header, box=None, pad_edge=False, header_style="")
-    for row in rows:
-        table.add_row(*(Text(_plain("" if value is None else str(value))) for value in row))
-    console = Console(highlight=False)
-    console.print(table, width=None if console.is_terminal else 10_000)
+def _print_table(*rows: Iterable[object]) -> None:
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for row in texts:
+        _print("  ".join(map(str.ljust, row, widths)))
