@@ -15,32 +15,30 @@ import shutil
 import sys
 import tempfile
 import time
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import IO, Annotated, Any, cast
 
 import typer
-from attrs import frozen
+from attrs import field, frozen
 
-from . import APIError, InvalidArgumentError, Outcome, Package, ShipEngineError, TrackingClient, exceptions
+from . import InvalidArgumentError, Outcome, Package, ShipEngineError, TrackingClient, exceptions
 
 REMEDIES: dict[type[Exception], str] = {
     exceptions.AuthenticationError: "Check SHIPENGINE_API_KEY.",
     exceptions.PermissionDeniedError: "Check what your API key and your plan allow.",
     exceptions.AccountError: "Sign in to ShipEngine and fix the account.",
     exceptions.CarrierError: "Connect the carrier to your ShipEngine account, or pass another one.",
-    exceptions.NotFoundError: "Check the number and the carrier.",
-    exceptions.InvalidRequestError: "Correct the request.",
+    exceptions.InvalidRequestError: "Check the number, the carrier, the ID or the URL.",
     exceptions.RateLimitError: "Wait, then run the command again.",
     exceptions.ServerError: "Try again later.",
     exceptions.APIConnectionError: "Check the network, or try again later.",
+    OSError: "Check the path and the disk.",
 }
 # The account must change before a run can go on.
 STOPPED = (exceptions.AuthenticationError, exceptions.AccountError, exceptions.RateLimitError)
@@ -48,7 +46,6 @@ STOPPED = (exceptions.AuthenticationError, exceptions.AccountError, exceptions.R
 COLUMNS = {
     "tracking_number": ("--number-column", "trackingnumber trackingno trackingnum trackingcode trackingid tracking"),
     "carrier_code": ("--carrier-column or --carrier", "carriercode carrier"),
-    "carrier_id": ("", "carrierid"),
     "reference": ("--reference-column", "reference ref ordernumber orderno orderid order"),
 }
 RESULT_COLUMNS = ("line", "result", "code", "message", "request_id")
@@ -59,17 +56,14 @@ LINES_EVERY = 100  # packages between two lines of progress, if stderr is not a 
 def main() -> int:
     """Run the command line; return the exit status. Every failure is one line."""
     for stream in (sys.stdout, sys.stderr):
-        cast("TextIOWrapper", stream).reconfigure(errors="replace")  # the terminal may not have all characters
+        cast("Any", stream).reconfigure(errors="replace")  # the terminal may not have all characters
     try:
         # Without a command it shows the help. typer itself handles Ctrl-C and closed pipes.
         status = app(sys.argv[1:] or ["--help"], prog_name="shipengine-tracking", standalone_mode=False)
         return int(status or 0)
-    except ShipEngineError as error:
+    except (ShipEngineError, OSError) as error:
         _notice(_explain(error))
-        return 2 if isinstance(error, InvalidArgumentError) else 1
-    except OSError as error:
-        _notice(f"{error.filename or 'The output'}: {error.strerror}. Check the path and the disk.")
-        return 2
+        return 1 if isinstance(error, exceptions.APIError | exceptions.APIConnectionError) else 2
     except Exception as error:
         message = getattr(error, "format_message", None)  # of typer's usage errors, whose class is not public
         if message is None:
@@ -140,7 +134,7 @@ def create(
     """Register a URL for tracking updates."""
     pairs = [text.partition("=") for text in header or ()]
     if not all(name and equals for name, equals, _ in pairs):
-        raise InvalidArgumentError("--header is not valid: pass NAME=VALUE")
+        raise InvalidArgumentError("--header is not valid: pass it as NAME=VALUE")
     with _client() as client:
         webhook = client.create_webhook(url, headers={name: value for name, _, value in pairs} or None)
     _print(f"{webhook.webhook_id}: registered for the event {webhook.event}.")
@@ -171,11 +165,9 @@ def listen(
         timeout = 10.0  # seconds that a sender may take
 
         def do_POST(self) -> None:
-            length, status = self.headers.get("Content-Length", ""), 204
-            if not re.fullmatch("[0-9]{1,7}", length):
-                return self.send_error(411)
+            status = 204
             try:
-                event = verifier.verify(self.headers, self.rfile.read(int(length)))
+                event = verifier.verify(self.headers, self.rfile.read(int(self.headers.get("Content-Length", 0))))
                 data = event.data
                 text = f"{data.tracking_number}: {data.status_code} {data.status_description} {event.last_moved or ''}"
                 _print(json.dumps(event.to_dict()) if as_json else text)
@@ -184,7 +176,7 @@ def listen(
                 _notice(f"Rejected a delivery with {status}: {error}")
             self.send_response(status)
             self.send_header("Content-Length", "0")
-            return self.end_headers()
+            self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name it overrides
             """Print nothing."""
@@ -220,14 +212,14 @@ def start_many(
     with ExitStack() as stack:
         names = {"tracking_number": number_column, "carrier_code": carrier_column, "reference": reference_column}
         table = Table(_readable_twice(file, stack), carrier, {role: name for role, name in names.items() if name})
-        results = Results(report, table, as_json)
+        start = None if dry_run else stack.enter_context(_client(requests_per_minute=requests_per_minute)).start_many
+        results = Results(report, table, as_json, dry_run)
+        stack.enter_context(results.file)
         plan = partial(table.plan, results.started, send_duplicates)
-        counts = _summarize(plan(), _notice if as_json or not dry_run else _print)
-        if dry_run:
+        counts = _summarize(plan(), results, _notice if as_json or not dry_run else _print)
+        if start is None:
             return int(counts["failed"] > 0)
-        client = stack.enter_context(_client(requests_per_minute=requests_per_minute))
-        stack.enter_context(results.open())
-        outcomes = client.start_many(_to_send(plan(), results), concurrency=concurrency)
+        outcomes = start((row for row, result, _ in plan() if not result), concurrency=concurrency)
         status = _run(stack.enter_context(closing(outcomes)), results, counts[""])
     if unsent := counts[""] - results.sent:
         remedy = "Run the same command again to continue." if report else "With --report, you could continue later."
@@ -244,15 +236,23 @@ def _run(outcomes: Iterable[Outcome], results: Results, total: int) -> int:
 
     is_terminal, began = sys.stderr.isatty(), time.monotonic()
     columns = MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
-    progress = Progress(*columns, console=Console(stderr=True, soft_wrap=True), transient=True, disable=not is_terminal)
-    progress.speed_estimate_period = 120  # seconds: two windows of the rate limit
-    with progress:
+    options: dict[str, Any] = {
+        "transient": True,
+        "speed_estimate_period": 120,
+    }  # seconds: two windows of the rate limit
+    console, redirect = Console(stderr=True, soft_wrap=True), sys.stdout.isatty()
+    with Progress(*columns, console=console, redirect_stdout=redirect, disable=not is_terminal, **options) as progress:
         task = progress.add_task("", total=total)
         try:
             for outcome in outcomes:
-                if isinstance(outcome.error, STOPPED):
+                row, error = cast("Row", outcome.package), outcome.error
+                if isinstance(error, STOPPED):
                     continue  # the next run sends it again
-                results.write_outcome(cast("Row", outcome.package), outcome.error)
+                if error:
+                    name = f"{row.tracking_number} {row.reference or ''}".rstrip()
+                    _notice(f"Line {row.line}: {name}: {_explain(error)}")
+                results.write(row, "failed" if error else "started", error or "")
+                results.sent += 1
                 rate = results.sent / (time.monotonic() - began)
                 progress.update(task, completed=results.sent, description=f"{rate:.1f}/s")
                 if not is_terminal and (results.sent % LINES_EVERY == 0 or results.sent == total):
@@ -269,30 +269,21 @@ def _run(outcomes: Iterable[Outcome], results: Results, total: int) -> int:
 class Row(Package):
     """A row of the file."""
 
-    line: int
-    cells: list[str]
-
-    @property
-    def key(self) -> int:
-        """What identifies the package, in few bytes."""
-        return hash((self.tracking_number, self.carrier_code, self.carrier_id))
+    line: int = field(eq=False)  # two rows are equal if their packages are
+    cells: list[str] = field(eq=False)
 
     @property
     def problem(self) -> str:
         """Why the row cannot be sent, or an empty string."""
         if not self.tracking_number:
-            return "The tracking number is empty: fill it in"
-        if not self.carrier_code and not self.carrier_id:
-            return "The carrier is empty: fill it in, or pass --carrier"
+            return "the tracking number is empty: fill it in"
+        if not self.carrier_code:
+            return "the carrier is empty: fill it in, or pass --carrier"
         try:
             self.check()
         except InvalidArgumentError as error:
             return str(error)
         return ""
-
-
-# A row, its result if that is known without sending it, and the reason, unless an earlier run has written it.
-Planned = tuple[Row, str, str]
 
 
 class Table:
@@ -307,110 +298,82 @@ class Table:
         self.header = [name.strip() for name in headers[delimiter]]
         self._columns: dict[str, int] = {}
         names = [_normalize(name) for name in self.header]
-        required = {"tracking_number", *given}
-        if not carrier and "carrierid" not in names:
-            required.add("carrier_code")
+        required = {"tracking_number", *given} if carrier else {"tracking_number", "carrier_code", *given}
         for role, (option, usual) in COLUMNS.items():
             wanted = [_normalize(given[role])] if role in given else usual.split()
             if found := [names.index(name) for name in wanted if name in names]:
                 self._columns[role] = found[0]
             elif role in required:
                 shown = f"pass {option}. The columns of the file are: {', '.join(self.header)}."
-                raise InvalidArgumentError(f"The column {given.get(role, role)!r} is missing: {shown}")
+                raise InvalidArgumentError(f"the column {given.get(role, role)!r} is missing: {shown}")
 
-    def plan(self, started: Iterable[int], send_duplicates: bool) -> Iterator[Planned]:
-        """Yield what to do with each row."""
+    def plan(self, started: Iterable[int], send_duplicates: bool) -> Iterator[tuple[Row, str, str]]:
+        """Yield each row, its result unless it is to be sent, and the reason if the result must be written."""
         known = dict.fromkeys(started, "started")  # from keys of packages to the result of their next row
         for line, cells in islice(self._rows(), 1, None):
             row = self.row(line, cells)
-            if problem := row.problem:
-                yield row, "failed", problem
-                continue
-            result = known.get(row.key, "")
-            known[row.key] = result if send_duplicates else "skipped"
-            yield row, result, "A duplicate of an earlier row" if result == "skipped" else ""
+            result, problem = "failed", row.problem
+            if not problem:
+                result = known.get(hash(row), "")
+                known[hash(row)] = result if send_duplicates else "skipped"
+                problem = "a duplicate of an earlier row" if result == "skipped" else ""
+            yield row, result, problem
 
     def row(self, line: int, cells: list[str]) -> Row:
         """Return the row with these cells."""
         cells = [*cells, *[""] * len(self.header)][: len(self.header)]
-        values: dict[str, Any] = {role: _text(cells[index]) or None for role, index in self._columns.items()}
-        values["tracking_number"] = values["tracking_number"] or ""
+        texts = {role: cells[index].strip() for role, index in self._columns.items()}
+        # Some programs write ="123" to keep Excel from changing a number.
+        values: dict[str, Any] = {role: re.sub('^="(.*)"$', r"\1", text).strip() for role, text in texts.items()}
         values["carrier_code"] = values.get("carrier_code") or self._carrier
         return Row(**values, line=line, cells=cells)
 
 
 class Results:
-    """Writes the results of rows: to the report, as JSON, and failed calls as lines for people.
+    """Writes the results of rows: to the report, and as JSON.
 
-    The report keeps the rows that an earlier run has started. `started` has the keys of their packages.
+    The report keeps the rows that an earlier run has started. `started` has the hashes of these rows.
     """
 
-    def __init__(self, report: Path | None, table: Table, as_json: bool):
-        self._report, self._as_json, self._width = report, as_json, len(table.header)
-        self._header = [name + "_input" if name in RESULT_COLUMNS else name for name in table.header]
-        self._header += RESULT_COLUMNS
-        self.started = array("q", (table.row(0, cells[: self._width]).key for cells in self._started_rows()))
-        self.counts: Counter[str] = Counter()
-        self.sent = 0
+    def __init__(self, report: Path | None, table: Table, as_json: bool, dry_run: bool):
+        self._as_json, self.counts, self.sent, self.started = as_json, Counter[str](), 0, list[int]()
+        header = [name + "_input" if name in RESULT_COLUMNS else name for name in table.header] + [*RESULT_COLUMNS]
+        earlier = _read_csv(str(report), "utf-8", ",") if report and report.exists() else iter(())
+        if next(earlier, (1, header))[1] != header:
+            raise InvalidArgumentError(f"{report} is not a report of this file: pass another --report")
+        target = None if dry_run else report
+        new = target and target.with_name(f"{target.name}.new")
+        with open(new or os.devnull, "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerow(header)
+            for _, cells in earlier:
+                # A run that was killed may have left half a row.
+                if len(cells) == len(header) and cells[len(table.header) + 1] == "started":
+                    csv.writer(file).writerow(cells)
+                    self.started.append(hash(table.row(0, cells)))
+        if new and target:
+            new.replace(target)
+        self.file = open(target or os.devnull, "a", encoding="utf-8", newline="")
 
-    def _started_rows(self) -> Iterator[list[str]]:
-        """Yield the rows of the earlier report with the result `started`. A killed run may have left half a row."""
-        if not self._report or not self._report.exists():
-            return
-        rows = (cells for _, cells in _read_csv(str(self._report), "utf-8", ","))
-        if next(rows, self._header) != self._header:
-            raise InvalidArgumentError(f"{self._report} is not a report of this file: pass another --report")
-        for cells in rows:
-            if len(cells) == len(self._header) and cells[self._width + 1] == "started":
-                yield cells
-
-    def open(self) -> IO[str]:
-        """Begin the new report and return its file."""
-        if self._report:
-            new = self._report.with_name(self._report.name + ".new")
-            with open(new, "w", encoding="utf-8", newline="") as file:
-                csv.writer(file).writerow(self._header)
-                csv.writer(file).writerows(self._started_rows())
-            new.replace(self._report)
-        self._file = open(self._report or os.devnull, "a", encoding="utf-8", newline="")
-        return self._file
-
-    def write_outcome(self, row: Row, error: ShipEngineError | None) -> None:
-        """Write the result of a call."""
-        self.sent += 1
-        if error:
-            _notice(f"Line {row.line}: {row.tracking_number} {row.reference or ''}: {_explain(error)}")
-        self.write(row, "failed" if error else "started", _explain(error) if error else "", error)
-
-    def write(self, row: Row, result: str, message: str, error: ShipEngineError | None = None) -> None:
+    def write(self, row: Row, result: str, reason: ShipEngineError | str = "") -> None:
         """Write the result of a row."""
-        code, request_id = (error.code, error.request_id) if isinstance(error, APIError) else (None, None)
-        values = dict(zip(RESULT_COLUMNS, (row.line, result, code, message, request_id), strict=True))
+        code, request_id = getattr(reason, "code", None), getattr(reason, "request_id", None)
+        values = dict(zip(RESULT_COLUMNS, (row.line, result, code, _explain(reason), request_id), strict=True))
         self.counts[result] += 1
-        csv.writer(self._file).writerow([*row.cells, *values.values()])
-        self._file.flush()
+        csv.writer(self.file).writerow([*row.cells, *values.values()])
+        self.file.flush()
         if self._as_json:
-            names = ("tracking_number", "carrier_code", "carrier_id", "reference")
-            _print(json.dumps({**{name: getattr(row, name) for name in names}, **values}))
+            _print(json.dumps({**{name: getattr(row, name) for name in COLUMNS}, **values}))
 
 
-def _to_send(planned: Iterable[Planned], results: Results) -> Iterator[Row]:
-    """Write the known results; yield the other rows."""
-    for row, result, problem in planned:
-        if problem:
-            results.write(row, result, problem)
-        elif not result:
-            yield row
-
-
-def _summarize(planned: Iterable[Planned], show: Callable[[str], None]) -> Counter[str]:
-    """Show what a run would do; return how many rows have each result, `""` being those to send."""
+def _summarize(planned: Iterable[tuple[Row, str, str]], results: Results, show: Callable[[str], None]) -> Counter[str]:
+    """Show what a run does and write known results; return how many rows have each, `""` being those to send."""
     counts: Counter[str] = Counter()
     problems: dict[str, list[int]] = {}
     for row, result, problem in planned:
         counts[result] += 1
         if problem:
             problems.setdefault(problem, []).append(row.line)
+            results.write(row, result, problem)
     names = {"": "to send", "failed": "invalid", "skipped": "duplicates", "started": "started before"}
     show(f"Rows {counts.total()}: " + ", ".join(f"{name} {counts[result]}" for result, name in names.items()))
     for problem, lines in problems.items():
@@ -449,14 +412,12 @@ def _encoding(path: str) -> str:
         raise InvalidArgumentError("this is an Excel workbook: save it as CSV")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"  # Excel's "Unicode text"
-    try:
-        with open(path, encoding="utf-8-sig") as text:
-            while text.read(1_000_000):
-                pass
-    except UnicodeDecodeError:
-        _notice("The file is not UTF-8. It is read as Windows-1252.")
-        return "cp1252"
-    return "utf-8-sig"
+    with open(path, encoding="utf-8-sig") as text, suppress(UnicodeDecodeError):
+        while text.read(1_000_000):
+            pass
+        return "utf-8-sig"
+    _notice("The file is not UTF-8. It is read as Windows-1252.")
+    return "cp1252"
 
 
 def _read_csv(path: str, encoding: str, delimiter: str, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
@@ -477,15 +438,10 @@ def _normalize(name: str) -> str:
     return re.sub(r"[\s_]+", "", name).casefold()
 
 
-def _text(cell: str) -> str:
-    quoted = re.fullmatch(r'="(.*)"', cell.strip())  # how programs keep Excel from changing a number
-    return (quoted[1] if quoted else cell).strip()
-
-
-def _explain(error: BaseException) -> str:
+def _explain(error: Exception | str) -> str:
     """Return an error and its remedy."""
     remedy = next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), "")
-    return f"{error} {remedy}".rstrip()
+    return f"{error}. {remedy}" if remedy else str(error)
 
 
 def _print(text: str, file: IO[str] | None = None) -> None:
