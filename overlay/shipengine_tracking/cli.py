@@ -30,15 +30,15 @@ from attrs import field, frozen
 from . import InvalidArgumentError, Outcome, Package, ShipEngineError, TrackingClient, exceptions
 
 REMEDIES: dict[type[Exception], str] = {
-    exceptions.AuthenticationError: "Check SHIPENGINE_API_KEY.",
-    exceptions.PermissionDeniedError: "Check what your API key and your plan allow.",
-    exceptions.AccountError: "Sign in to ShipEngine and fix the account.",
-    exceptions.CarrierError: "Connect the carrier to your ShipEngine account, or pass another one.",
-    exceptions.InvalidRequestError: "Check the number, the carrier, the ID or the URL.",
-    exceptions.RateLimitError: "Wait, then run the command again.",
-    exceptions.ServerError: "Try again later.",
-    exceptions.APIConnectionError: "Check the network, or try again later.",
-    OSError: "Check the path and the disk.",
+    exceptions.AuthenticationError: "check SHIPENGINE_API_KEY",
+    exceptions.PermissionDeniedError: "check what your API key and your plan allow",
+    exceptions.AccountError: "sign in to ShipEngine and fix the account",
+    exceptions.CarrierError: "connect the carrier to your ShipEngine account, or pass another one",
+    exceptions.InvalidRequestError: "check what you passed",
+    exceptions.RateLimitError: "wait, then run the command again",
+    exceptions.ServerError: "try again later",
+    exceptions.APIConnectionError: "check the network, or try again later",
+    OSError: "check the path and the disk",
 }
 # The account must change before a run can go on.
 STOPPED = (exceptions.AuthenticationError, exceptions.AccountError, exceptions.RateLimitError)
@@ -378,7 +378,7 @@ def _summarize(planned: Iterable[tuple[Row, str, str]], results: Results, show: 
     show(f"Rows {counts.total()}: " + ", ".join(f"{name} {counts[result]}" for result, name in names.items()))
     for problem, lines in problems.items():
         shown = ", ".join(map(str, lines[:SHOWN_LINES])) + ", …" * (len(lines) > SHOWN_LINES)
-        show(f"  {problem} ({len(lines)} rows: line {shown})")
+        show(f"  {problem} (rows: {len(lines)}; lines: {shown})")
     return counts
 
 
@@ -441,7 +441,7 @@ def _normalize(name: str) -> str:
 def _explain(error: Exception | str) -> str:
     """Return an error and its remedy."""
     remedy = next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), "")
-    return f"{error}. {remedy}" if remedy else str(error)
+    return f"{error}: {remedy}" if remedy else str(error)
 
 
 def _print(text: str, file: IO[str] | None = None) -> None:
