@@ -9,7 +9,7 @@ import sys
 import pytest
 from commands import COMMAND, environment, run
 
-from shipengine_tracking import TrackingClient
+from shipengine_tracking import APITimeoutError, TrackingClient
 from shipengine_tracking.testing import FakeShipEngine, Response, Subscription, error
 
 UPS = ("--carrier", "ups")
@@ -125,11 +125,11 @@ def test_invalid_environment_is_named_and_exits_with_2(fake: FakeShipEngine, nam
     assert "quoted" not in err
 
 
-def test_no_response_exits_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    with FakeShipEngine() as fake:
-        pass  # nothing listens there any more
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    monkeypatch.setattr("random.uniform", lambda *_: 0.0)
+def test_no_response_exits_with_1(fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:  # a real failure would be retried for seconds
+        raise APITimeoutError("no response")
+
+    monkeypatch.setattr(TrackingClient, "start", fail)
     status, out, err = run(fake, "start", NUMBER, *UPS)
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert "check the network" in err
@@ -177,7 +177,9 @@ def test_missing_extra_says_what_to_install(
         if name.startswith(f"shipengine_tracking.{needed_by}"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr(f"shipengine_tracking.{needed_by}", raising=False)
-    monkeypatch.setitem(sys.modules, module, None)
+    for name in [module, *sys.modules]:
+        if name.partition(".")[0] == module:
+            monkeypatch.setitem(sys.modules, name, None)
     status, out, err = run(None, "listen")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert f"'shipengine-tracking{extra}'" in err
