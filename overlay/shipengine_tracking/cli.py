@@ -15,8 +15,10 @@ import shutil
 import sys
 import tempfile
 import time
+from array import array
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -307,16 +309,18 @@ class Table:
                 shown = f"pass {option}. The columns of the file are: {', '.join(self.header)}."
                 raise InvalidArgumentError(f"the column {given.get(role, role)!r} is missing: {shown}")
 
-    def plan(self, started: Iterable[int], send_duplicates: bool) -> Iterator[tuple[Row, str, str]]:
+    def plan(self, started: Sequence[int], send_duplicates: bool) -> Iterator[tuple[Row, str, str]]:
         """Yield each row, its result unless it is to be sent, and the reason if the result must be written."""
-        known = dict.fromkeys(started, "started")  # from keys of packages to the result of their next row
+        seen = set[int]()
         for line, cells in islice(self._rows(), 1, None):
             row = self.row(line, cells)
-            result, problem = "failed", row.problem
-            if not problem:
-                result = known.get(hash(row), "")
-                known[hash(row)] = result if send_duplicates else "skipped"
-                problem = "a duplicate of an earlier row" if result == "skipped" else ""
+            result, problem, key = "failed", row.problem, hash(row)
+            if not problem and key in seen and not send_duplicates:
+                result, problem = "skipped", "a duplicate of an earlier row"
+            elif not problem:
+                index = bisect_left(started, key)
+                result = "started" if key in started[index : index + 1] else ""
+                seen.add(key)
             yield row, result, problem
 
     def row(self, line: int, cells: list[str]) -> Row:
@@ -332,11 +336,11 @@ class Table:
 class Results:
     """Writes the results of rows: to the report, and as JSON.
 
-    The report keeps the rows that an earlier run has started. `started` has the hashes of these rows.
+    The report keeps the rows that an earlier run has started. `started` has the hashes of these rows, sorted.
     """
 
     def __init__(self, report: Path | None, table: Table, as_json: bool, dry_run: bool):
-        self._as_json, self.counts, self.sent, self.started = as_json, Counter[str](), 0, list[int]()
+        self._as_json, self.counts, self.sent, self.started = as_json, Counter[str](), 0, array("q")
         header = [name + "_input" if name in RESULT_COLUMNS else name for name in table.header] + [*RESULT_COLUMNS]
         earlier = _read_csv(str(report), "utf-8", ",") if report and report.exists() else iter(())
         if next(earlier, (1, header))[1] != header:
@@ -350,6 +354,7 @@ class Results:
                 if len(cells) == len(header) and cells[len(table.header) + 1] == "started":
                     csv.writer(file).writerow(cells)
                     self.started.append(hash(table.row(0, cells)))
+        self.started = array("q", sorted(self.started))
         if new and target:
             new.replace(target)
         self.file = open(target or os.devnull, "a", encoding="utf-8", newline="")

@@ -41,7 +41,6 @@ def test_killed_run_is_continued_with_nothing_forgotten(fake: FakeShipEngine, tm
     assert started(report) == numbers
     assert sorted(set(sent(fake))) == numbers
     assert len(sent(fake)) - len(numbers) <= repeated
-    print(f"{repeated} packages were repeated after {kills} kills")
 
 
 @pytest.mark.timeout(900)
@@ -63,5 +62,4 @@ def test_memory_stays_within_100_bytes_a_row(fake: FakeShipEngine, tmp_path: Pat
     small, large = peak(1_000), peak(100_000)
     assert len(fake.subscriptions) == 20 + 10
     growth = (large - small) / 99_000
-    print(f"{growth:.0f} bytes a row")
-    assert growth <= 100
+    assert growth <= 100, f"{growth:.0f} bytes a row"

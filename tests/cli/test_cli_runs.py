@@ -19,10 +19,15 @@ from support import PausedShipEngine, takes, wait_until
 class RevokingShipEngine(FakeShipEngine):
     """A fake server whose key is revoked after 20 packages."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._one_by_one = threading.Lock()
+
     def respond(self, request: Request) -> Response:
-        if len(self.subscriptions) >= 20:
-            self.api_key = "TEST_another_key"
-        return super().respond(request)
+        with self._one_by_one:
+            if len(self.subscriptions) >= 20:
+                self.api_key = "TEST_another_key"
+            return super().respond(request)
 
 
 def test_run_with_invalid_rows_reports_each_row_once(fake: FakeShipEngine, tmp_path: Path) -> None:
