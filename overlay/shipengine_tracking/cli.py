@@ -40,7 +40,7 @@ REMEDIES: dict[type[Exception], str] = {
     exceptions.RateLimitError: "wait, then run the command again",
     exceptions.ServerError: "try again later",
     exceptions.APIConnectionError: "check the network, or try again later",
-    OSError: "check the path and the disk",
+    OSError: "check the path, the disk or the port",
 }
 # The account must change before a run can go on.
 STOPPED = (exceptions.AuthenticationError, exceptions.AccountError, exceptions.RateLimitError)
@@ -61,9 +61,8 @@ def main() -> int:
         cast("Any", stream).reconfigure(errors="replace")  # the terminal may not have all characters
     try:
         # Without a command it shows the help. typer itself handles Ctrl-C and closed pipes.
-        status = app(sys.argv[1:] or ["--help"], prog_name="shipengine-tracking", standalone_mode=False)
-        return int(status or 0)
-    except (ShipEngineError, OSError) as error:
+        return int(app(sys.argv[1:] or ["--help"], prog_name="shipengine-tracking", standalone_mode=False) or 0)
+    except (ShipEngineError, OSError, ImportError) as error:  # an extra may be missing
         _notice(_explain(error))
         return 1 if isinstance(error, exceptions.APIError | exceptions.APIConnectionError) else 2
     except Exception as error:
@@ -74,12 +73,8 @@ def main() -> int:
         return 2
 
 
-app = typer.Typer(
-    help="Track parcels with ShipEngine. Set SHIPENGINE_API_KEY to your API key.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+HELP = "Track parcels with ShipEngine. Set SHIPENGINE_API_KEY to your API key."
+app = typer.Typer(help=HELP, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 webhooks = typer.Typer(help="List, register and delete the webhooks of your account.")
 app.add_typer(webhooks, name="webhooks")
 
@@ -110,8 +105,7 @@ def get(number: Number, carrier: Carrier = None, carrier_id: CarrierID = None, a
     if as_json:
         return _print(json.dumps(state.to_dict()))
     _print(f"{number}: {state.status_code or 'unknown'} {state.status_description or ''}")
-    if state.estimated_delivery_date:
-        _print(f"Estimated delivery: {state.estimated_delivery_date}")
+    _print(f"Estimated delivery: {state.estimated_delivery_date or 'unknown'}")
     events = [(one.occurred_at, one.status_code, one.description, one.city_locality) for one in state.events or ()]
     return _print_table(("TIME", "STATUS", "DESCRIPTION", "PLACE"), *events)
 
@@ -129,9 +123,7 @@ def list_webhooks() -> None:
 @webhooks.command()
 def create(
     url: Annotated[str, typer.Argument(metavar="URL", help="The address of your receiver.")],
-    header: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="A header of each update; repeatable.")
-    ] = None,
+    header: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A header of each update.")] = None,
 ) -> None:
     """Register a URL for tracking updates."""
     pairs = [text.partition("=") for text in header or ()]
@@ -157,10 +149,8 @@ def listen(
     as_json: AsJSON = False,
 ) -> None:
     """Receive, verify and print updates. For development; end it with Ctrl-C."""
-    try:
-        from .webhooks import Verifier, WebhookError
-    except ImportError as error:  # the extra [webhooks] is missing
-        raise InvalidArgumentError(str(error)) from None
+    from .webhooks import Verifier, WebhookError
+
     verifier = Verifier(base_url=os.environ.get("SHIPENGINE_BASE_URL") or None)
 
     class Receiver(BaseHTTPRequestHandler):
@@ -187,11 +177,7 @@ def listen(
         def handle_error(self, request: Any, client_address: Any) -> None:
             _notice(f"A delivery failed: {sys.exception()}")
 
-    try:
-        server = Server((host, port), Receiver)
-    except OSError as error:
-        raise InvalidArgumentError(f"cannot listen on {host}:{port} ({error.strerror}): pass another --port") from None
-    with server:
+    with Server((host, port), Receiver) as server:
         _notice(f"Listening at http://{host}:{server.server_address[1]}/. Press Ctrl-C to stop.")
         server.serve_forever(0.1)
 
@@ -238,12 +224,10 @@ def _run(outcomes: Iterable[Outcome], results: Results, total: int) -> int:
 
     is_terminal, began = sys.stderr.isatty(), time.monotonic()
     columns = MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
-    options: dict[str, Any] = {
-        "transient": True,
-        "speed_estimate_period": 120,
-    }  # seconds: two windows of the rate limit
     console, redirect = Console(stderr=True, soft_wrap=True), sys.stdout.isatty()
-    with Progress(*columns, console=console, redirect_stdout=redirect, disable=not is_terminal, **options) as progress:
+    progress = Progress(*columns, console=console, disable=not is_terminal, redirect_stdout=redirect, transient=True)
+    progress.speed_estimate_period = 120  # seconds: two windows of the rate limit
+    with progress:
         task = progress.add_task("", total=total)
         try:
             for outcome in outcomes:

@@ -44,6 +44,7 @@ def test_get_shows_missing_members_as_empty(fake: FakeShipEngine) -> None:
     fake.enqueue(Response.of(200, {"events": [{}]}))
     status, out, _ = run(fake, "get", NUMBER, *UPS)
     assert status == 0
+    assert "Estimated delivery: unknown" in out
     assert "None" not in out
 
 
@@ -156,7 +157,7 @@ def test_output_shows_neither_the_key_nor_control_characters_of_the_server(fake:
     assert "title" in output
     assert fake.api_key not in output
     assert output.replace("\n", "").isprintable()
-    assert results[1].out.count("\n") == 3
+    assert results[1].out.count("\n") == 4
 
 
 def test_without_arguments_the_help_is_shown() -> None:

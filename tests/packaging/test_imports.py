@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import shipengine_tracking
+
 ROOT = Path(__file__).parents[2]
 GENERATED, OVERLAY = "shipengine_tracking_generated", "shipengine_tracking"
 
@@ -20,10 +22,12 @@ MAY_IMPORT = {
     "_models": {"_responses"},
     "_config": {"_auth", "exceptions"},
     "_http": {"_auth", "_config", "_models", "_responses", "_version", "exceptions"},
-    "_bulk": {"_http", "exceptions"},
+    "_bulk": {"_config", "_http", "exceptions"},
     "client": {"_bulk", "_config", "_http", "_models", "exceptions"},
     "webhooks": {"_config", "_models", "_responses", "exceptions"},
     "testing": {"webhooks"},
+    "cli": {*shipengine_tracking.__all__, "exceptions", "webhooks"},
+    "__main__": {"cli"},
     "__init__": {"_bulk", "_models", "_version", "client", "exceptions"},
 }
 # Modules that block, open sockets, or start threads and processes.
