@@ -22,15 +22,9 @@ def environment(fake: FakeShipEngine | None) -> dict[str, str]:
     return {**os.environ, "COLUMNS": "100", "TERM": "xterm", **own}
 
 
-def run(
-    fake: FakeShipEngine | None,
-    *arguments: str,
-    out: io.BytesIO | None = None,
-    err: io.BytesIO | None = None,
-    **env: str,
-) -> Result:
-    """Run a command in this process; `out` and `err` have what it has written so far."""
-    out, err = out or io.BytesIO(), err or io.BytesIO()
+def run(fake: FakeShipEngine | None, *arguments: str, err: io.BytesIO | None = None, **env: str) -> Result:
+    """Run a command in this process; `err` has what it has written so far."""
+    out, err = io.BytesIO(), err or io.BytesIO()
     with (
         mock.patch.dict(os.environ, {**environment(fake), **env}),
         mock.patch.object(sys, "argv", ["shipengine-tracking", *arguments]),
