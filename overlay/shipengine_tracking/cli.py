@@ -373,14 +373,14 @@ def _summarize(planned: Iterable[tuple[Row, str, str]], results: Results, show: 
 
 def _call(operation: str, number: str, carrier: str | None, carrier_id: str | None) -> Any:
     if carrier is None and carrier_id is None:
-        raise InvalidArgumentError("there is no carrier: pass --carrier or --carrier-id")
+        raise InvalidArgumentError("the carrier is missing: pass --carrier or --carrier-id")
     with _client() as client:
         return getattr(client, operation)(tracking_number=number, carrier_code=carrier, carrier_id=carrier_id)
 
 
 def _client(**options: Any) -> TrackingClient:
     if not os.environ.get("SHIPENGINE_API_KEY"):
-        raise InvalidArgumentError("there is no API key: set SHIPENGINE_API_KEY")
+        raise InvalidArgumentError("the API key is missing: set SHIPENGINE_API_KEY")
     return TrackingClient(**options)
 
 
