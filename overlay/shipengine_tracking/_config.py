@@ -166,7 +166,7 @@ def _text(name: str, value: object) -> str:
 def check_webhook_id(value: object) -> str:
     """Return a valid ID of a webhook."""
     if not isinstance(value, str) or not _SHIPENGINE_ID.fullmatch(value):
-        raise InvalidArgumentError("webhook_id is not valid: pass an ID of list_webhooks() such as 'se-3150628'")
+        raise InvalidArgumentError("webhook_id is not valid: pass the ID of a webhook, such as 'se-3150628'")
     return value
 
 

@@ -18,96 +18,63 @@ import time
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import TextIOWrapper
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, cast
+from typing import IO, Annotated, Any, cast
 
 import typer
-from attrs import define
+from attrs import field, frozen
 
-from . import (
-    AccountError,
-    APIConnectionError,
-    APIError,
-    AuthenticationError,
-    CarrierError,
-    InvalidArgumentError,
-    InvalidRequestError,
-    NotFoundError,
-    Package,
-    PermissionDeniedError,
-    RateLimitError,
-    ServerError,
-    ShipEngineError,
-    TrackingClient,
-    TrackingInformation,
-)
+from . import InvalidArgumentError, Outcome, Package, ShipEngineError, TrackingClient, exceptions
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
-REMEDIES: dict[type[BaseException], str] = {
-    AuthenticationError: "Check SHIPENGINE_API_KEY.",
-    PermissionDeniedError: "Check what your API key and your plan allow.",
-    AccountError: "Sign in to ShipEngine and fix the account.",
-    CarrierError: "Connect the carrier to your ShipEngine account, or pass another one.",
-    NotFoundError: "Check the number and the carrier.",
-    InvalidRequestError: "Correct the request.",
-    RateLimitError: "Wait, then run the command again.",
-    ServerError: "Try again later.",
-    APIConnectionError: "Check the network, or try again later.",
-    OSError: "Check the path.",
+REMEDIES: dict[type[Exception], str] = {
+    exceptions.AuthenticationError: "check SHIPENGINE_API_KEY",
+    exceptions.PermissionDeniedError: "check what your API key and your plan allow",
+    exceptions.AccountError: "sign in to ShipEngine and fix the account",
+    exceptions.CarrierError: "connect the carrier to your ShipEngine account, or pass another one",
+    exceptions.InvalidRequestError: "check what you passed",
+    exceptions.RateLimitError: "wait, then run the command again",
+    exceptions.ServerError: "try again later",
+    exceptions.APIConnectionError: "check the network, or try again later",
+    OSError: "check the path, the disk or the port",
 }
-# Names of columns, without capitals, spaces and underscores.
+# The account must change before a run can go on.
+STOPPED = (exceptions.AuthenticationError, exceptions.AccountError, exceptions.RateLimitError)
+# The columns of the file that are used: their option, and their usual names without case, spaces and underscores.
 COLUMNS = {
-    "number": ("trackingnumber", "trackingno", "trackingnum", "trackingcode", "trackingid", "tracking"),
-    "carrier": ("carriercode", "carrier"),
-    "carrier-id": ("carrierid",),
-    "reference": ("reference", "ref", "ordernumber", "orderno", "orderid", "order"),
+    "tracking_number": ("--number-column", "trackingnumber trackingno trackingnum trackingcode trackingid tracking"),
+    "carrier_code": ("--carrier-column or --carrier", "carriercode carrier"),
+    "reference": ("--reference-column", "reference ref ordernumber orderno orderid order"),
 }
 RESULT_COLUMNS = ("line", "result", "code", "message", "request_id")
 SHOWN_LINES = 10  # line numbers that the summary lists for each problem
 LINES_EVERY = 100  # packages between two lines of progress, if stderr is not a terminal
 
 
-class UsageError(Exception):
-    """The command cannot run as it was given. The message is one line and names the remedy."""
-
-
 def main() -> int:
     """Run the command line; return the exit status. Every failure is one line."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
+        cast("Any", stream).reconfigure(errors="replace")  # the terminal may not have all characters
     try:
-        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
-        sys.stdout.flush()
-        return int(status or 0)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python complains at exit
-        return 1
-    except (ShipEngineError, UsageError, OSError) as error:
+        # Without a command it shows the help. typer itself handles Ctrl-C and closed pipes.
+        return int(app(sys.argv[1:] or ["--help"], prog_name="shipengine-tracking", standalone_mode=False) or 0)
+    except (ShipEngineError, OSError, ImportError) as error:  # an extra may be missing
         _notice(_explain(error))
-        return 1 if isinstance(error, ShipEngineError) and not isinstance(error, InvalidArgumentError) else 2
+        return 1 if isinstance(error, exceptions.APIError | exceptions.APIConnectionError) else 2
     except Exception as error:
-        message = getattr(error, "format_message", None)  # of typer: the usage is wrong
+        message = getattr(error, "format_message", None)  # of typer's usage errors, whose class is not public
         if message is None:
             raise
         _notice(f"{message()} Try --help.")
         return 2
 
 
-app = typer.Typer(
-    help="Track parcels with ShipEngine. Set SHIPENGINE_API_KEY to your API key.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+HELP = "Track parcels with ShipEngine. Set SHIPENGINE_API_KEY to your API key."
+app = typer.Typer(help=HELP, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 webhooks = typer.Typer(help="List, register and delete the webhooks of your account.")
 app.add_typer(webhooks, name="webhooks")
 
@@ -121,29 +88,28 @@ AsJSON = Annotated[bool, typer.Option("--json", help="Write JSON, one object per
 def start(number: Number, carrier: Carrier = None, carrier_id: CarrierID = None) -> None:
     """Start tracking a package. Its updates go to your webhook."""
     _call("start", number, carrier, carrier_id)
-    print(f"{number}: tracking has started.")
+    _print(f"{number}: tracking has started.")
 
 
 @app.command()
 def stop(number: Number, carrier: Carrier = None, carrier_id: CarrierID = None) -> None:
     """Stop tracking a package."""
     _call("stop", number, carrier, carrier_id)
-    print(f"{number}: tracking has stopped.")
+    _print(f"{number}: tracking has stopped.")
 
 
 @app.command()
 def get(number: Number, carrier: Carrier = None, carrier_id: CarrierID = None, as_json: AsJSON = False) -> None:
     """Show the state of a package and its events, newest first."""
-    state: TrackingInformation = _call("get", number, carrier, carrier_id)
+    state = _call("get", number, carrier, carrier_id)
     if as_json:
-        print(json.dumps(state.to_dict()))
+        _print(json.dumps(state.to_dict()))
         return
-    print(_plain(f"{number}: {state.status_code or 'unknown'} {state.status_description or ''}"))
-    if state.estimated_delivery_date:
-        print(_plain(f"Estimated delivery: {state.estimated_delivery_date}"))
+    _print(f"{number}: {state.status_code or 'unknown'} {state.status_description or ''}")
+    _print(f"Estimated delivery: {state.estimated_delivery_date or 'unknown'}")
     events = [(one.occurred_at, one.status_code, one.description, one.city_locality) for one in state.events or ()]
     if events:
-        _print_table(("TIME", "STATUS", "DESCRIPTION", "PLACE"), events)
+        _print_table(("TIME", "STATUS", "DESCRIPTION", "PLACE"), *events)
 
 
 @webhooks.command("list")
@@ -151,27 +117,23 @@ def list_webhooks() -> None:
     """List the webhooks of the account. The values of headers are not shown."""
     with _client() as client:
         found = client.list_webhooks()
-    rows = [
-        (one.webhook_id, one.event, one.url, ", ".join(str(header.key) for header in one.headers or ()))
-        for one in found
-    ]
-    _print_table(("ID", "EVENT", "URL", "HEADERS"), rows)
+    names = [", ".join(str(header.key) for header in one.headers or ()) for one in found]
+    rows = [(one.webhook_id, one.event, one.url, name) for one, name in zip(found, names, strict=True)]
+    _print_table(("ID", "EVENT", "URL", "HEADERS"), *rows)
 
 
 @webhooks.command()
 def create(
     url: Annotated[str, typer.Argument(metavar="URL", help="The address of your receiver.")],
-    header: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A header to send with each update; repeatable.")
-    ] = None,
+    header: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A header of each update.")] = None,
 ) -> None:
     """Register a URL for tracking updates."""
     pairs = [text.partition("=") for text in header or ()]
     if not all(name and equals for name, equals, _ in pairs):
-        raise UsageError("--header must be NAME=VALUE.")
+        raise InvalidArgumentError("--header is not valid: pass it as NAME=VALUE")
     with _client() as client:
         webhook = client.create_webhook(url, headers={name: value for name, _, value in pairs} or None)
-    print(f"{webhook.webhook_id}: registered for the event {webhook.event}.")
+    _print(f"{webhook.webhook_id}: registered for the event {webhook.event}.")
 
 
 @webhooks.command()
@@ -179,7 +141,7 @@ def delete(webhook_id: Annotated[str, typer.Argument(metavar="ID", help="An ID o
     """Delete a webhook: ShipEngine stops sending to it."""
     with _client() as client:
         client.delete_webhook(webhook_id)
-    print(f"{webhook_id}: deleted.")
+    _print(f"{webhook_id}: deleted.")
 
 
 @app.command()
@@ -189,27 +151,20 @@ def listen(
     as_json: AsJSON = False,
 ) -> None:
     """Receive, verify and print updates. For development; end it with Ctrl-C."""
-    try:
-        from .webhooks import Verifier, WebhookError
-    except ImportError as error:
-        raise UsageError(str(error)) from None
-    verifier = Verifier()
+    from .webhooks import Verifier, WebhookError
+
+    verifier = Verifier(base_url=os.environ.get("SHIPENGINE_BASE_URL") or None)
 
     class Receiver(BaseHTTPRequestHandler):
         timeout = 10.0  # seconds that a sender may take
 
         def do_POST(self) -> None:
-            length = self.headers.get("Content-Length", "")
-            if not length.isdecimal() or int(length) > 10_000_000:
-                self.send_error(411)
-                return
             status = 204
             try:
-                event = verifier.verify(self.headers, self.rfile.read(int(length)))
-                text = f"{event.data.tracking_number} is {event.data.status_code}: {event.data.status_description}"
-                for newest in (event.data.events or ())[:1]:
-                    text += f", {newest.occurred_at} {newest.city_locality or ''}"
-                print(json.dumps(event.to_dict()) if as_json else _plain(text), flush=True)
+                event = verifier.verify(self.headers, self.rfile.read(int(self.headers.get("Content-Length", 0))))
+                data = event.data
+                text = f"{data.tracking_number}: {data.status_code} {data.status_description} {event.last_moved or ''}"
+                _print(json.dumps(event.to_dict()) if as_json else text)
             except WebhookError as error:
                 status = error.http_status
                 _notice(f"Rejected a delivery with {status}: {error}")
@@ -220,13 +175,13 @@ def listen(
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name it overrides
             """Print nothing."""
 
-    try:
-        server = ThreadingHTTPServer((host, port), Receiver)
-    except OSError as error:
-        raise UsageError(f"Cannot listen on {host}:{port}: {error}. Pass another --port.") from None
-    with server:
+    class Server(HTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            _notice(f"A delivery failed: {sys.exception()}")
+
+    with Server((host, port), Receiver) as server:
         _notice(f"Listening at http://{host}:{server.server_address[1]}/. Press Ctrl-C to stop.")
-        server.serve_forever()
+        server.serve_forever(0.1)
 
 
 @app.command("start-many")
@@ -245,44 +200,52 @@ def start_many(
 ) -> int:
     """Start tracking the packages of a CSV file."""
     with ExitStack() as stack:
-        columns = {"number": number_column, "carrier": carrier_column, "reference": reference_column}
-        table = Table(_readable_twice(file, stack), carrier, columns)
-        started = array("q")
-        new_report = Path(os.devnull) if dry_run or not report else report.with_name(report.name + ".new")
-        if report:
-            _keep_started(report, new_report, table, started)
-        plan = partial(table.plan, started, send_duplicates)
-        counts = _summarize(plan(), sys.stdout if dry_run else sys.stderr)
-        if dry_run:
+        names = {"tracking_number": number_column, "carrier_code": carrier_column, "reference": reference_column}
+        table = Table(_readable_twice(file, stack), carrier, {role: name for role, name in names.items() if name})
+        start = None if dry_run else stack.enter_context(_client(requests_per_minute=requests_per_minute)).start_many
+        results = Results(report, table, as_json, dry_run)
+        stack.enter_context(results.file)
+        plan = partial(table.plan, results.started, send_duplicates)
+        counts = _summarize(plan(), results, _notice if as_json or not dry_run else _print)
+        if start is None:
             return int(counts["failed"] > 0)
-        client = stack.enter_context(_client(requests_per_minute=requests_per_minute))
-        if report:
-            new_report.replace(report)
-        output = stack.enter_context(open(report or os.devnull, "a", encoding="utf-8", newline=""))
-        results = Results(output, len(table.header), as_json)
-        status = _run(client, plan(), concurrency, results, counts[""])
-    if results.sent < counts[""]:
-        again = "Run the same command again to continue." if report else "With --report, you could continue later."
-        _notice(f"{counts[''] - results.sent} packages were not sent. {again}")
+        outcomes = start((row for row, result, _ in plan() if not result), concurrency=concurrency)
+        status = _run(stack.enter_context(closing(outcomes)), results, counts[""])
+    if unsent := counts[""] - results.sent:
+        remedy = "Run the same command again to continue." if report else "With --report, you could continue later."
+        _notice(f"{unsent} packages were not sent. {remedy}")
     text = ", ".join(f"{result} {results.counts[result]}" for result in ("started", "failed", "skipped"))
-    print(text.capitalize(), file=sys.stderr if as_json else sys.stdout)
+    (_notice if as_json else _print)(text.capitalize())
     return status or int(results.counts["failed"] > 0)
 
 
-def _run(client: TrackingClient, packages: Iterator[Package], concurrency: int, results: Results, total: int) -> int:
-    """Send the packages whose row has no result yet; return the exit status, 0 if nothing ended the run early."""
-    progress, task = _progress(total)
-    to_send = (package for package in packages if not results.write_known(package))
-    began = time.monotonic()
-    with progress, closing(client.start_many(to_send, concurrency=concurrency)) as outcomes:
+def _run(outcomes: Iterable[Outcome], results: Results, total: int) -> int:
+    """Write the outcomes and show the progress; return the exit status, 0 if nothing ended the run early."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    is_terminal, began = sys.stderr.isatty(), time.monotonic()
+    columns = MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
+    console, redirect = Console(stderr=True, soft_wrap=True), sys.stdout.isatty()
+    progress = Progress(*columns, console=console, disable=not is_terminal, redirect_stdout=redirect, transient=True)
+    progress.speed_estimate_period = 120  # seconds: two windows of the rate limit
+    with progress:
+        task = progress.add_task("", total=total)
         try:
             for outcome in outcomes:
-                results.write(outcome.package, outcome.error)
-                rate = f"{results.sent / (time.monotonic() - began):.1f}/s"
-                progress.update(task, advance=1, description=rate)
-                if progress.disable and (results.sent % LINES_EVERY == 0 or results.sent == total):
-                    _notice(f"{results.sent} of {total} packages sent, {rate}.")
-        except (AuthenticationError, AccountError, RateLimitError) as error:
+                row, error = cast("Row", outcome.package), outcome.error
+                if isinstance(error, STOPPED):
+                    continue  # the next run sends it again
+                if error:
+                    name = f"{row.tracking_number} {row.reference or ''}".rstrip()
+                    _notice(f"Line {row.line}: {name}: {_explain(error)}")
+                results.write(row, "failed" if error else "started", error or "")
+                results.sent += 1
+                rate = results.sent / (time.monotonic() - began)
+                progress.update(task, completed=results.sent, description=f"{rate:.1f}/s")
+                if not is_terminal and (results.sent % LINES_EVERY == 0 or results.sent == total):
+                    _notice(f"{results.sent} of {total} packages sent.")
+        except STOPPED as error:
             _notice(_explain(error))
             return 3
         except KeyboardInterrupt:
@@ -290,216 +253,154 @@ def _run(client: TrackingClient, packages: Iterator[Package], concurrency: int, 
     return 0
 
 
-@define
-class Row:
-    """A row of the file. `problem` says why it is not sent; `result` is empty if it is."""
+@frozen(kw_only=True)
+class Row(Package):
+    """A row of the file."""
 
-    line: int
-    cells: list[str]
-    reference: str
-    result: str = ""
-    problem: str = ""
+    line: int = field(eq=False)  # two rows are equal if their packages are
+    cells: list[str] = field(eq=False)
+
+    @property
+    def problem(self) -> str:
+        """Why the row cannot be sent, or an empty string."""
+        if not self.tracking_number:
+            return "the tracking number is empty: fill it in"
+        if not self.carrier_code:
+            return "the carrier is empty: fill it in, or pass --carrier"
+        try:
+            self.check()
+        except InvalidArgumentError as error:
+            return str(error)
+        return ""
 
 
 class Table:
     """A CSV file as spreadsheets write it: its encoding, delimiter and columns are detected."""
 
-    def __init__(self, path: str, carrier: str | None, columns: dict[str, str | None]):
-        self._path, self._carrier = path, carrier
-        self._encoding = _encoding(path)
-        with self._open() as file:
-            first = file.readline()
-        self._delimiter = max(",;\t|", key=lambda delimiter: len(next(csv.reader([first], delimiter=delimiter), ())))
-        self.header = [name.strip() for name in next(self._rows(), (0, list[str]()))[1]]
-        self._columns = {role: self._find(role, columns.get(role)) for role in COLUMNS}
-        if self._columns["number"] is None:
-            raise UsageError(f"No column of tracking numbers: pass --number-column. {self._shown_header()}")
-        if self._columns["carrier"] is None and self._columns["carrier-id"] is None and not carrier:
-            raise UsageError(f"No column of carriers: pass --carrier-column or --carrier. {self._shown_header()}")
+    def __init__(self, path: str, carrier: str | None, given: dict[str, str]):
+        encoding = _encoding(path)
+        headers = {one: next(_read_csv(path, encoding, one), (1, list[str]()))[1] for one in ",;\t|"}
+        delimiter = max(headers, key=lambda one: len(headers[one]))
+        self._rows = partial(_read_csv, path, encoding, delimiter, strict=True)
+        self._carrier = carrier
+        self.header = [name.strip() for name in headers[delimiter]]
+        self._columns: dict[str, int] = {}
+        names = [_normalize(name) for name in self.header]
+        required = {"tracking_number", *given} if carrier else {"tracking_number", "carrier_code", *given}
+        for role, (option, usual) in COLUMNS.items():
+            wanted = [_normalize(given[role])] if role in given else usual.split()
+            if found := [names.index(name) for name in wanted if name in names]:
+                self._columns[role] = found[0]
+            elif role in required:
+                shown = f"pass {option}. The columns of the file are: {', '.join(self.header)}."
+                raise InvalidArgumentError(f"the column {given.get(role, role)!r} is missing: {shown}")
 
-    def plan(self, started: Sequence[int], send_duplicates: bool) -> Iterator[Package]:
-        """Yield a package for each row. Its reference is the Row, which says whether to send it."""
-        seen: set[int] = set()
+    def plan(self, started: Sequence[int], send_duplicates: bool) -> Iterator[tuple[Row, str, str]]:
+        """Yield each row, its result unless it is to be sent, and the reason if the result must be written."""
+        seen = set[int]()
         for line, cells in islice(self._rows(), 1, None):
-            package = self.package(line, cells)
-            row, key = cast("Row", package.reference), _key(package)
-            if not row.problem and key in seen and not send_duplicates:
-                row.result, row.problem = "skipped", "A duplicate of an earlier row."
-            elif not row.problem and _contains(started, key):
-                row.result = "started"  # by an earlier run
-            seen.add(key)
-            yield package
+            row = self.row(line, cells)
+            result, problem, key = "failed", row.problem, hash(row)
+            if not problem and key in seen and not send_duplicates:
+                result, problem = "skipped", "a duplicate of an earlier row"
+            elif not problem:
+                index = bisect_left(started, key)
+                result = "started" if key in started[index : index + 1] else ""
+                seen.add(key)
+            yield row, result, problem
 
-    def package(self, line: int, cells: list[str]) -> Package:
-        """Return the package of a row. Its reference is the Row."""
-        number, carrier, carrier_id, reference = (self._cell(cells, role) for role in COLUMNS)
-        row = Row(line, cells, reference)
-        carrier = carrier or self._carrier or ""
-        package = Package(
-            tracking_number=number, carrier_code=carrier or None, carrier_id=carrier_id or None, reference=row
-        )
-        try:
-            package.check()
-        except InvalidArgumentError as error:
-            row.result, row.problem = "failed", str(error)
-        if not (carrier or carrier_id):
-            row.problem = "The carrier is empty: fill it in, or pass --carrier."
-        if not number:
-            row.problem = "The tracking number is empty: fill it in."
-        return package
-
-    def _open(self) -> IO[str]:
-        return open(self._path, encoding=self._encoding, errors="replace", newline="")
-
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield the line number and the cells of each row that is not blank, the header first."""
-        end = 0
-        with self._open() as file:
-            reader = csv.reader(file, delimiter=self._delimiter)
-            try:
-                for cells in reader:
-                    line, end = end + 1, reader.line_num
-                    if any(cell.strip() for cell in cells):
-                        yield line, cells
-            except csv.Error as error:
-                raise UsageError(f"Line {reader.line_num} is not CSV ({error}): correct the file.") from None
-
-    def _find(self, role: str, given: str | None) -> int | None:
-        """Return the index of a column."""
-        header = [_normalize(name) for name in self.header]
-        for name in [_normalize(given)] if given else COLUMNS[role]:
-            if name in header:
-                return header.index(name)
-        if given:
-            raise UsageError(f"--{role}-column {given!r} is not in the file. {self._shown_header()}")
-        return None
-
-    def _shown_header(self) -> str:
-        return f"The columns of the file are: {', '.join(self.header)}."
-
-    def _cell(self, cells: list[str], role: str) -> str:
-        index = self._columns[role]
-        text = cells[index].strip() if index is not None and index < len(cells) else ""
-        quoted = re.fullmatch(r'="(.*)"', text)  # how programs keep Excel from changing a number
-        return quoted[1].strip() if quoted else text
+    def row(self, line: int, cells: list[str]) -> Row:
+        """Return the row with these cells."""
+        cells = [*cells, *[""] * len(self.header)][: len(self.header)]
+        texts = {role: cells[index].strip() for role, index in self._columns.items()}
+        # Some programs write ="123" to keep Excel from changing a number.
+        values: dict[str, Any] = {role: re.sub('^="(.*)"$', r"\1", text).strip() for role, text in texts.items()}
+        values["carrier_code"] = values.get("carrier_code") or self._carrier
+        return Row(**values, line=line, cells=cells)
 
 
 class Results:
-    """Writes the results of rows: to the report, as JSON, and failed calls as lines for people."""
+    """Writes the results of rows: to the report, and as JSON.
 
-    def __init__(self, report: IO[str], width: int, as_json: bool):
-        self._report, self._width, self._as_json = report, width, as_json
-        self.counts: Counter[str] = Counter()
-        self.sent = 0
+    The report keeps the rows that an earlier run has started. `started` has the hashes of these rows, sorted.
+    """
 
-    def write_known(self, package: Package) -> bool:
-        """Write the result of a row that is not sent; return whether it has one."""
-        row = cast("Row", package.reference)
-        if row.problem:
-            self._write(package, row.result, row.problem)
-        return bool(row.result)
+    def __init__(self, report: Path | None, table: Table, as_json: bool, dry_run: bool):
+        self._as_json, self.counts, self.sent, self.started = as_json, Counter[str](), 0, array("q")
+        header = [name + "_input" if name in RESULT_COLUMNS else name for name in table.header] + [*RESULT_COLUMNS]
+        earlier = _read_csv(str(report), "utf-8", ",") if report and report.exists() else iter(())
+        if next(earlier, (1, header))[1] != header:
+            raise InvalidArgumentError(f"{report} is not a report of this file: pass another --report")
+        target = None if dry_run else report
+        new = target and target.with_name(f"{target.name}.new")
+        with open(new or os.devnull, "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerow(header)
+            for _, cells in earlier:
+                # A run that was killed may have left half a row.
+                if len(cells) == len(header) and cells[len(table.header) + 1] == "started":
+                    csv.writer(file).writerow(cells)
+                    self.started.append(hash(table.row(0, cells)))
+        self.started = array("q", sorted(self.started))
+        if new and target:
+            new.replace(target)
+        self.file = open(target or os.devnull, "a", encoding="utf-8", newline="")
 
-    def write(self, package: Package, error: ShipEngineError | None) -> None:
-        """Write the result of a call."""
-        self.sent += 1
-        if error is None:
-            return self._write(package, "started", "")
-        row, message = cast("Row", package.reference), _explain(error)
-        _notice(f"Line {row.line}: {package.tracking_number} {row.reference}: {message}")
-        return self._write(package, "failed", message, error)
-
-    def _write(self, package: Package, result: str, message: str, error: ShipEngineError | None = None) -> None:
-        row = cast("Row", package.reference)
-        code, request_id = (error.code, error.request_id) if isinstance(error, APIError) else (None, None)
-        values = (row.line, result, code, message, request_id)
+    def write(self, row: Row, result: str, reason: ShipEngineError | str = "") -> None:
+        """Write the result of a row."""
+        code, request_id = getattr(reason, "code", None), getattr(reason, "request_id", None)
+        values = dict(zip(RESULT_COLUMNS, (row.line, result, code, _explain(reason), request_id), strict=True))
         self.counts[result] += 1
-        cells = [*row.cells, *[""] * self._width][: self._width]
-        csv.writer(self._report).writerow([*cells, *values])
-        self._report.flush()
+        csv.writer(self.file).writerow([*row.cells, *values.values()])
+        self.file.flush()
         if self._as_json:
-            shown = {name: getattr(package, name) for name in ("tracking_number", "carrier_code", "carrier_id")}
-            document = {**shown, "reference": row.reference, **dict(zip(RESULT_COLUMNS, values, strict=True))}
-            print(json.dumps(document), flush=True)
+            _print(json.dumps({**{name: getattr(row, name) for name in COLUMNS}, **values}))
 
 
-def _keep_started(report: Path, new: Path, table: Table, started: array[int]) -> None:
-    """Write a new report with the started rows of an earlier one; add their keys to `started`, sorted."""
-    header = [name + "_input" if name in RESULT_COLUMNS else name for name in table.header]
-    width, header = len(header), [*header, *RESULT_COLUMNS]
-    earlier = report if report.exists() else os.devnull
-    with open(earlier, encoding="utf-8", errors="replace", newline="") as file:
-        reader = csv.reader(file)
-        if next(reader, header) != header:
-            raise UsageError(f"{report} is not a report of this file: pass another --report.")
-        with open(new, "w", encoding="utf-8", newline="") as output:
-            writer = csv.writer(output)
-            writer.writerow(header)
-            for cells in reader:
-                if cells[width + 1 : width + 2] == ["started"]:  # a run that was killed may have left half a row
-                    writer.writerow(cells)
-                    started.append(_key(table.package(0, cells[:width])))
-    started[:] = array("q", sorted(started))
-
-
-def _summarize(packages: Iterator[Package], file: IO[str]) -> Counter[str]:
-    """Print what a run would do; return how many rows have each result, `""` being those to send."""
+def _summarize(planned: Iterable[tuple[Row, str, str]], results: Results, show: Callable[[str], None]) -> Counter[str]:
+    """Show what a run does and write known results; return how many rows have each, `""` being those to send."""
     counts: Counter[str] = Counter()
     problems: dict[str, list[int]] = {}
-    for package in packages:
-        row = cast("Row", package.reference)
-        counts[row.result] += 1
-        if row.problem:
-            problems.setdefault(row.problem, []).append(row.line)
+    for row, result, problem in planned:
+        counts[result] += 1
+        if problem:
+            problems.setdefault(problem, []).append(row.line)
+            results.write(row, result, problem)
     names = {"": "to send", "failed": "invalid", "skipped": "duplicates", "started": "started before"}
-    text = ", ".join(f"{name} {counts[result]}" for result, name in names.items())
-    print(f"Rows {counts.total()}: {text}", file=file)
+    show(f"Rows {counts.total()}: " + ", ".join(f"{name} {counts[result]}" for result, name in names.items()))
     for problem, lines in problems.items():
-        shown = ", ".join(map(str, lines[:SHOWN_LINES])) + (", …" if len(lines) > SHOWN_LINES else "")
-        print(f"  {problem} ({len(lines)} rows: line {shown})", file=file)
+        shown = ", ".join(map(str, lines[:SHOWN_LINES])) + ", …" * (len(lines) > SHOWN_LINES)
+        show(f"  {problem} (rows: {len(lines)}; lines: {shown})")
     return counts
-
-
-def _progress(total: int) -> tuple[Progress, TaskID]:
-    """Return a progress bar on stderr, disabled if that is not a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True, soft_wrap=True)
-    columns = (MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    hidden = not console.is_terminal
-    progress = Progress(*columns, console=console, disable=hidden, redirect_stdout=sys.stdout.isatty(), transient=True)
-    return progress, progress.add_task("", total=total)
 
 
 def _call(operation: str, number: str, carrier: str | None, carrier_id: str | None) -> Any:
     if carrier is None and carrier_id is None:
-        raise UsageError("There is no carrier: pass --carrier or --carrier-id.")
+        raise InvalidArgumentError("the carrier is missing: pass --carrier or --carrier-id")
     with _client() as client:
         return getattr(client, operation)(tracking_number=number, carrier_code=carrier, carrier_id=carrier_id)
 
 
 def _client(**options: Any) -> TrackingClient:
     if not os.environ.get("SHIPENGINE_API_KEY"):
-        raise UsageError("There is no API key: set SHIPENGINE_API_KEY.")
+        raise InvalidArgumentError("the API key is missing: set SHIPENGINE_API_KEY")
     return TrackingClient(**options)
 
 
 def _readable_twice(path: str, stack: ExitStack) -> str:
     """Return the path of a file, or of a copy if it can be read only once."""
-    if path != "-" and not Path(path).is_fifo():
+    if Path(path).is_file():
         return path
-    source = sys.stdin.buffer if path == "-" else stack.enter_context(open(path, "rb"))
-    copy = stack.enter_context(tempfile.NamedTemporaryFile())
-    shutil.copyfileobj(source, copy)
-    copy.flush()
-    return copy.name
+    copy = Path(stack.enter_context(tempfile.TemporaryDirectory()), "input.csv")
+    with open(0 if path == "-" else path, "rb", closefd=path != "-") as source, open(copy, "wb") as target:
+        shutil.copyfileobj(source, target)
+    return str(copy)
 
 
 def _encoding(path: str) -> str:
     with open(path, "rb") as file:
         head = file.read(4)
-    if head.startswith(b"PK\x03\x04"):
-        raise UsageError(f"{path} is an Excel workbook: save it as CSV.")
+    if head == b"PK\x03\x04":
+        raise InvalidArgumentError("this is an Excel workbook: save it as CSV")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"  # Excel's "Unicode text"
     with open(path, encoding="utf-8-sig") as text, suppress(UnicodeDecodeError):
@@ -510,43 +411,42 @@ def _encoding(path: str) -> str:
     return "cp1252"
 
 
+def _read_csv(path: str, encoding: str, delimiter: str, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line number and the cells of each row that is not blank."""
+    end = 0
+    with open(path, encoding=encoding, errors="replace", newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=strict)
+        try:
+            for cells in reader:
+                line, end = end + 1, reader.line_num
+                if any(map(str.strip, cells)):
+                    yield line, cells
+        except csv.Error as error:
+            raise InvalidArgumentError(f"line {end + 1} is not CSV ({error}): correct its quotes") from None
+
+
 def _normalize(name: str) -> str:
     return re.sub(r"[\s_]+", "", name).casefold()
 
 
-def _key(package: Package) -> int:
-    """Return what identifies a package, in few bytes."""
-    return hash((package.tracking_number, package.carrier_code, package.carrier_id))
-
-
-def _contains(values: Sequence[int], value: int) -> bool:
-    index = bisect_left(values, value)
-    return index < len(values) and values[index] == value
-
-
-def _explain(error: BaseException) -> str:
-    """Return an error and its remedy as one line."""
+def _explain(error: Exception | str) -> str:
+    """Return an error and its remedy."""
     remedy = next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), "")
-    return f"{error} {remedy}".rstrip()
+    return f"{error}: {remedy}" if remedy else str(error)
 
 
-def _plain(text: str) -> str:
-    """Return a text on one line and without characters that could control a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text).rstrip()
+def _print(text: str, file: IO[str] | None = None) -> None:
+    """Print one line, without characters that could control a terminal."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    print(line.rstrip(), file=file or sys.stdout, flush=True)
 
 
 def _notice(text: str) -> None:
-    print(_plain(text), file=sys.stderr, flush=True)
+    _print(text, sys.stderr)
 
 
-def _print_table(header: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
-    """Print a table, as wide as the terminal, or as its contents if it goes elsewhere."""
-    from rich.console import Console
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    table = RichTable(*header, box=None, pad_edge=False, header_style="")
-    for row in rows:
-        table.add_row(*(Text(_plain("" if value is None else str(value))) for value in row))
-    console = Console(highlight=False)
-    console.print(table, width=None if console.is_terminal else 10_000)
+def _print_table(*rows: Iterable[object]) -> None:
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for row in texts:
+        _print("  ".join(map(str.ljust, row, widths)))

@@ -1,146 +1,228 @@
-"""The commands for one package and for webhooks: output, errors and exit statuses."""
+"""The command line's single calls and `listen`: output, errors and exit status."""
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
+import signal
+import socket
+import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from typing import Any
 
+import httpx
 import pytest
-from shell import process, run
+from commands import COMMAND, Result, environment, run
 
-import shipengine_tracking
-from shipengine_tracking.__main__ import main
-from shipengine_tracking.testing import FakeShipEngine, Response, Subscription
+from shipengine_tracking import APITimeoutError, TrackingClient
+from shipengine_tracking.testing import FakeShipEngine, Response, Subscription, error
+from support import wait_until
+
+START = ["start", "1Z1", "--carrier", "ups"]
+GET = ["get", "1Z1", "--carrier", "ups"]
 
 
-def test_start_get_and_stop(fake: FakeShipEngine) -> None:
-    package = ("1Z", "--carrier", "ups")
-    assert run(fake, "start", *package) == (0, "1Z: tracking has started.\n", "")
-    assert fake.subscriptions == [Subscription("1Z", "ups")]
-    assert run(fake, "get", *package) == (0, "1Z: NY Not Yet In System\n", "")
-    assert run(fake, "stop", *package) == (0, "1Z: tracking has stopped.\n", "")
+def test_start_and_stop_print_one_line(fake: FakeShipEngine) -> None:
+    assert run(fake, "start", "1Z1", "--carrier-id", "se-28529731") == (0, "1Z1: tracking has started.\n", "")
+    assert fake.subscriptions == [Subscription("1Z1", None, "se-28529731")]
+    assert run(fake, "stop", "1Z1", "--carrier", "ups") == (0, "1Z1: tracking has stopped.\n", "")
     assert fake.subscriptions == []
 
 
-def test_get_shows_events_newest_first_without_wrapping(fake: FakeShipEngine) -> None:
-    run(fake, "start", "1Z", "--carrier-id", "se-28529731")
-    fake.update("1Z", "AC")
-    fake.update("1Z", "IT", estimated_delivery_date="2026-12-01T00:00:00", status_description="In Transit " * 20)
-    status, out, err = run(fake, "get", "1Z", "--carrier-id", "se-28529731")
-    assert (status, err) == (0, "")
-    state, estimate, header, newest, oldest = out.splitlines()
-    assert state.startswith("1Z: IT In Transit")
+def test_get_shows_the_events_newest_first(fake: FakeShipEngine) -> None:
+    run(fake, *START)
+    for code in ("IT", "AT"):
+        fake.update("1Z1", code, estimated_delivery_date="2026-12-01T00:00:00Z")
+    fake.enqueue(Response.of(200, {"events": [{}]}))
+    assert "None" not in run(fake, *GET)[1]
+    first, estimate, header, *events = run(fake, *GET)[1].splitlines()
+    assert first == "1Z1: AT Delivery Attempt"
     assert "2026-12-01" in estimate
     assert header.split() == ["TIME", "STATUS", "DESCRIPTION", "PLACE"]
-    assert " IT " in newest
-    assert " AC " in oldest
-
-
-def test_get_as_json_is_the_response(fake: FakeShipEngine) -> None:
-    run(fake, "start", "1Z", "--carrier", "ups")
-    fake.update("1Z", "DE")
-    document = json.loads(run(fake, "get", "1Z", "--carrier", "ups", "--json").out)
-    assert (document["tracking_number"], document["status_code"], len(document["events"])) == ("1Z", "DE", 1)
+    assert [line.split()[2] for line in events] == ["AT", "IT"]
+    document = json.loads(run(fake, *GET, "--json")[1])
+    assert [event["status_code"] for event in document["events"]] == ["AT", "IT"]
 
 
 def test_webhooks_are_created_listed_and_deleted(fake: FakeShipEngine) -> None:
-    url = "https://example.com/shipengine"
-    status, out, _ = run(fake, "webhooks", "create", url, "--header", "X-Secret=a=b", "--header", "X-Shop=1")
-    webhook_id = out.partition(":")[0]
-    assert (status, fake.webhooks[0]["webhook_id"]) == (0, webhook_id)
-    assert fake.webhooks[0]["headers"] == [{"key": "X-Secret", "value": "a=b"}, {"key": "X-Shop", "value": "1"}]
-    status, out, _ = run(fake, "webhooks", "list")
-    assert (status, out.splitlines()[1].split()) == (0, [webhook_id, "track", url, "X-Secret,", "X-Shop"])
-    assert "a=b" not in out
-    assert run(fake, "webhooks", "create", url).status == 1  # a second URL
-    assert run(fake, "webhooks", "delete", webhook_id).status == 0
+    create = ["webhooks", "create", "https://example.com/hook"]
+    assert run(fake, *create, "--header", "X-Secret=a=b", "--header", "X-Shop=7")[::2] == (0, "")
+    (webhook,) = fake.webhooks
+    assert [(one["key"], one["value"]) for one in webhook["headers"]] == [("X-Secret", "a=b"), ("X-Shop", "7")]
+    listed = [line.split() for line in run(fake, "webhooks", "list")[1].splitlines()]
+    assert listed[0] == ["ID", "EVENT", "URL", "HEADERS"]
+    assert listed[1] == [webhook["webhook_id"], "track", create[2], "X-Secret,", "X-Shop"]
+    assert run(fake, *create)[0] == 1
+    assert run(fake, "webhooks", "delete", webhook["webhook_id"])[0] == 0
     assert fake.webhooks == []
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "words"),
+    ("status", "code", "remedy"),
     [
-        pytest.param(("start",), 2, "NUMBER", id="no number"),
-        pytest.param(("start", "1Z"), 2, "--carrier", id="no carrier"),
-        pytest.param(("start", "1Z ", "--carrier", "ups"), 2, "tracking_number", id="invalid number"),
-        pytest.param(("start", "1Z", "--carrier-id", "28529731"), 2, "carrier_id", id="invalid carrier ID"),
-        pytest.param(("start", "1Z", "--key", "x"), 2, "--key", id="unknown option"),
-        pytest.param(("begin",), 2, "begin", id="unknown command"),
-        pytest.param(("webhooks",), 2, "command", id="half a command"),
-        pytest.param(("webhooks", "create", "example.com"), 2, "url", id="invalid URL"),
-        pytest.param(("webhooks", "create", "https://example.com", "--header", "x"), 2, "--header", id="no header"),
-        pytest.param(("webhooks", "delete", "3150628"), 2, "webhook_id", id="invalid webhook ID"),
-        pytest.param(("start", "1Z", "--carrier", "seko"), 1, "Connect the carrier", id="carrier"),
-        pytest.param(("stop", "1Z", "--carrier", "ups"), 1, "404", id="not tracked"),
-        pytest.param(("webhooks", "delete", "se-1"), 1, "404", id="unknown webhook"),
+        (400, "carrier_not_connected", "connect the carrier"), (400, "trial_expired", "fix the account"),
+        (400, "invalid_identifier", "check what you passed"), (401, "unauthorized", "SHIPENGINE_API_KEY"),
+        (403, "unauthorized", "your plan"), (404, "not_found", "check what you passed"),
+        (429, "rate_limit_exceeded", "wait"), (501, "unspecified", "later"), (302, "unspecified", "302"),
     ],
-)
-def test_failure_is_one_line_with_the_remedy(
-    fake: FakeShipEngine, arguments: tuple[str, ...], status: int, words: str
-) -> None:
-    done = run(fake, *arguments)
-    assert (done.status, done.out) == (status, "")
-    assert done.err.count("\n") == 1
-    assert words in done.err
-    assert fake.subscriptions == []
-    assert status == 1 or fake.requests == []
+)  # fmt: skip
+def test_rejected_call_prints_the_remedy(fake: FakeShipEngine, status: int, code: str, remedy: str) -> None:
+    fake.enqueue(error(status, code, "No.", headers={"Retry-After": "999"} if status == 429 else None))
+    exit_status, out, err = run(fake, *START)
+    assert (exit_status, out, err.count("\n")) == (1, "", 1)
+    assert remedy in err
 
 
 @pytest.mark.parametrize(
-    ("key", "status", "words"),
+    ("arguments", "word"),
     [
-        pytest.param("", 2, "set SHIPENGINE_API_KEY", id="missing"),
-        pytest.param("'quoted'", 2, "SHIPENGINE_API_KEY", id="quoted"),
-        pytest.param("TEST_wrong_key", 1, "Check SHIPENGINE_API_KEY", id="wrong"),
+        ("start", "NUMBER"), ("start 1Z1", "--carrier"), ("start 1.2E+21 --carrier ups", "spreadsheet"),
+        ("start 1Z1 --carrier-id 7", "carrier_id"), ("start 1Z1 --carier ups", "--carier"), ("begin 1Z1", "begin"),
+        ("webhooks", "--help"), ("webhooks create example.com", "url"), ("webhooks delete 7", "webhook_id"),
+        ("webhooks create https://example.com --header X", "NAME=VALUE"), ("listen --port 65536", "--port"),
+        ("start-many - --concurrency 0", "--concurrency"), ("start-many /missing.csv", "/missing.csv"),
+    ],
+)  # fmt: skip
+def test_invalid_usage_is_one_line(fake: FakeShipEngine, arguments: str, word: str) -> None:
+    status, out, err = run(fake, *arguments.split())
+    assert (status, out, err.count("\n"), fake.requests) == (2, "", 1, [])
+    assert word in err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SHIPENGINE_API_KEY", ""), ("SHIPENGINE_API_KEY", "'TEST_quoted_key'"),
+        ("SHIPENGINE_BASE_URL", "api.shipengine.com"),
+    ],
+    ids=["no_key", "key_in_quotes", "base_url"],
+)  # fmt: skip
+def test_invalid_environment_is_named(fake: FakeShipEngine, name: str, value: str) -> None:
+    variables: dict[str, Any] = {name: value}
+    status, out, err = run(fake, *START, **variables)
+    assert (status, out, err.count("\n"), fake.requests) == (2, "", 1, [])
+    assert name in err
+    assert "quoted" not in err
+
+
+@pytest.mark.parametrize("failure", [APITimeoutError("no response"), ZeroDivisionError()], ids=["timeout", "defect"])
+def test_failure_is_one_line_unless_it_is_a_defect(
+    fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(TrackingClient, "start", fail)
+    if isinstance(failure, ZeroDivisionError):
+        with pytest.raises(ZeroDivisionError):
+            run(fake, *START)
+    else:
+        assert run(fake, *START) == (1, "", "no response: check the network, or try again later\n")
+
+
+def test_output_shows_neither_the_key_nor_control_characters(fake: FakeShipEngine) -> None:
+    text = f"\x1b]0;title\x07\r\x9b2J {fake.api_key}"
+    webhook = {"webhook_id": text, "event": text, "url": text, "headers": [{"key": text}]}
+    fake.enqueue(
+        error(400, "bad\x1b", text),
+        *[Response.of(200, {"status_code": text, "events": [{"description": text, "city_locality": "a\nb"}]})] * 2,
+        Response.of(200, [webhook]),
+        Response.of(200, webhook),
+    )
+    commands = [START, GET, [*GET, "--json"], ["webhooks", "list"], ["webhooks", "create", "https://example.com"]]
+    for command, lines in zip(commands, [1, 4, 1, 2, 1], strict=True):
+        _, out, err = run(fake, *command)
+        assert "title" in out + err
+        assert fake.api_key not in out + err
+        assert (out + err).replace("\n", "").isprintable()
+        assert (out + err).count("\n") == lines
+
+
+def test_without_arguments_the_help_is_shown() -> None:
+    status, out, err = run(None)
+    assert (status, err) == (0, "")
+    assert {"start", "stop", "get", "start-many", "webhooks", "listen"} <= set(out.split())
+
+
+@pytest.mark.parametrize(
+    ("module", "needed_by", "text"),
+    [
+        ("typer", "cli", "'shipengine-tracking[cli]'"),
+        ("cryptography", "webhooks", "'shipengine-tracking[webhooks]'"),
+        ("tempfile", "cli", None),
     ],
 )
-def test_api_key_comes_from_the_environment(fake: FakeShipEngine, key: str, status: int, words: str) -> None:
-    done = run(fake, "start", "1Z", "--carrier", "ups", SHIPENGINE_API_KEY=key)
-    assert (done.status, done.out) == (status, "")
-    assert words in done.err
-    assert not key or key not in done.err
+def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, module: str, needed_by: str, text: str | None) -> None:
+    for name in [module, *sys.modules]:
+        if name.startswith(f"shipengine_tracking.{needed_by}"):
+            monkeypatch.delitem(sys.modules, name)
+        elif name.partition(".")[0] == module:
+            monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delattr(f"shipengine_tracking.{needed_by}", raising=False)
+    if text is None:
+        with pytest.raises(ModuleNotFoundError):
+            run(None, "listen")
+        return
+    status, out, err = run(None, "listen")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert text in err
 
 
-def test_control_characters_of_a_response_do_not_reach_the_terminal(fake: FakeShipEngine) -> None:
-    fake.enqueue(Response.of(404, {"message": "\x1b[31mred\r\nline"}))
-    done = run(fake, "stop", "1Z", "--carrier", "ups")
-    assert "red" in done.err
-    assert done.err[:-1].isprintable()
-    fake.enqueue(Response.of(200, {"status_code": "\x1b[2J", "events": [{"description": "\x1b]0;x\x07[red]"}]}))
-    out = run(fake, "get", "1Z", "--carrier", "ups").out
-    assert "[red]" in out  # no markup either
-    assert all(line.isprintable() for line in out.splitlines())
+def test_command_runs_as_a_process_in_an_ascii_locale(fake: FakeShipEngine) -> None:
+    fake.enqueue(Response.of(200, {"status_code": "IT", "status_description": "Zürich"}))
+    variables = {**environment(fake), "PYTHONIOENCODING": "ascii"}
+    process = subprocess.run([*COMMAND, *GET], env=variables, capture_output=True, timeout=60)
+    assert (process.returncode, process.stderr) == (0, b"")
+    assert process.stdout.startswith(b"1Z1: IT Z?rich")
 
 
-def test_command_alone_shows_the_commands(fake: FakeShipEngine) -> None:
-    done = run(fake)
-    assert (done.status, done.err) == (0, "")
-    for command in ("start", "stop", "get", "start-many", "webhooks", "listen"):
-        assert f"\n  {command} " in done.out
+def listen(fake: FakeShipEngine, visit: Callable[[str], object], *options: str) -> Result:
+    """Listen on any port, call `visit` with the URL in another thread, then press Ctrl-C."""
+    err = io.BytesIO()
+    failures: list[BaseException] = []
+
+    def visit_and_end() -> None:
+        try:
+            wait_until(lambda: b"Ctrl-C" in err.getvalue())
+            visit(re.findall(r"http://127\.0\.0\.1:[0-9]+", err.getvalue().decode())[0])
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    visitor = threading.Thread(target=visit_and_end)
+    visitor.start()
+    result = run(fake, "listen", "--port", "0", *options, err=err)
+    visitor.join()
+    assert not failures
+    return result
 
 
-def test_defect_of_the_command_line_itself_is_a_traceback(
-    fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shipengine_tracking.cli.app", lambda *_, **__: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        run(fake, "start")
+def test_listen_prints_verified_updates_and_rejects_forged_ones(fake: FakeShipEngine) -> None:
+    def visit(url: str) -> None:
+        headers, body = fake.update("1Z1", "DE")
+        assert httpx.post(url, content=body + b" ", headers=headers).status_code == 401
+        assert httpx.post(url, content=body).status_code == 404
+        with socket.create_connection(("127.0.0.1", httpx.URL(url).port or 0)) as sender:
+            sender.sendall(b"POST / HTTP/1.1\r\nContent-Length: many\r\n\r\n")
+            assert sender.recv(1) == b""
+        assert fake.deliver("1Z1", "IT", to=url, status_description="Zug\x1b[2J").is_accepted
+
+    status, out, err = listen(fake, visit)
+    assert (status, out.count("\n")) == (130, 1)
+    assert out.startswith("1Z1: IT Zug [2J ")
+    texts = ["Rejected a delivery with 401", "Rejected a delivery with 404", "A delivery failed"]
+    assert [line.split(":")[0] for line in err.splitlines()[1:]] == texts
+    json_out = listen(fake, lambda url: fake.deliver("1Z1", "AT", to=url), "--json")[1]
+    assert json.loads(json_out)["data"]["status_code"] == "AT"
 
 
-def test_command_works_as_a_process(fake: FakeShipEngine) -> None:
-    with process(fake, "start", "1Z", "--carrier", "ups") as running:
-        assert running.communicate() == ("1Z: tracking has started.\n", "")
-    assert running.returncode == 0
-    with process(fake, "start", "1Z") as running:
-        assert running.wait() == 2
-
-
-def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(sys.modules, "typer", None)
-    monkeypatch.delitem(sys.modules, "shipengine_tracking.cli")
-    monkeypatch.delattr(shipengine_tracking, "cli")
-    assert main() == 2
-    assert "shipengine-tracking[cli]" in capsys.readouterr().err
-    monkeypatch.setitem(sys.modules, "tempfile", None)  # what else is missing is not the extra
-    with pytest.raises(ModuleNotFoundError):
-        main()
+def test_listen_reports_a_port_in_use_and_an_invalid_address(fake: FakeShipEngine) -> None:
+    status, out, err = run(fake, "listen", "--port", fake.url.rpartition(":")[2])
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "port" in err
+    assert run(fake, "listen", SHIPENGINE_BASE_URL="http://example.com")[0] == 2

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "client": {"_bulk", "_config", "_http", "_models", "exceptions", "generated"},
     "webhooks": {"_config", "_fork", "_models", "_responses", "exceptions", "generated"},
     "testing": {"webhooks"},
-    "cli": PUBLIC,
+    "cli": {*PUBLIC, "exceptions"},
     "__main__": {"cli"},
     "__init__": {"_bulk", "_models", "_version", "client", "exceptions", "generated"},
 }

@@ -1,0 +1,57 @@
+"""Runs the command line in this process, and makes files for it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from unittest import mock
+
+from shipengine_tracking.__main__ import main
+from shipengine_tracking.testing import FakeShipEngine
+
+COMMAND = [sys.executable, "-m", "shipengine_tracking"]
+Result = tuple[int, str, str]  # exit status, stdout, stderr
+
+
+def environment(fake: FakeShipEngine | None) -> dict[str, str]:
+    own = {"SHIPENGINE_API_KEY": fake.api_key, "SHIPENGINE_BASE_URL": fake.url} if fake else {}
+    return {**os.environ, "COLUMNS": "100", "TERM": "xterm", **own}
+
+
+def run(fake: FakeShipEngine | None, *arguments: str, err: io.BytesIO | None = None, **env: str) -> Result:
+    """Run a command in this process; `err` has what it has written so far."""
+    out, err = io.BytesIO(), err or io.BytesIO()
+    with (
+        mock.patch.dict(os.environ, {**environment(fake), **env}),
+        mock.patch.object(sys, "argv", ["shipengine-tracking", *arguments]),
+        mock.patch.object(sys, "excepthook", sys.excepthook),  # typer replaces it
+        redirect_stdout(io.TextIOWrapper(out, "utf-8", write_through=True)),
+        redirect_stderr(io.TextIOWrapper(err, "utf-8", write_through=True)),
+    ):
+        status = main()
+        return status, out.getvalue().decode(), err.getvalue().decode()
+
+
+def write_file(path: Path, numbers: list[str]) -> str:
+    """Write a file with these tracking numbers of UPS; return its path."""
+    path.write_text("tracking_number,carrier\n" + "".join(f"{number},ups\n" for number in numbers))
+    return str(path)
+
+
+def read_report(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def started(path: Path) -> list[str]:
+    """Return the sorted tracking numbers that are `started` in a report."""
+    return sorted(row["tracking_number"] for row in read_report(path) if row["result"] == "started")
+
+
+def sent(fake: FakeShipEngine) -> list[str]:
+    """Return the sorted tracking numbers that a fake server has accepted."""
+    return sorted(one.tracking_number for one in fake.subscriptions)
