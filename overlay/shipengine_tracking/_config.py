@@ -64,8 +64,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _secret(name: str, value: object) -> str:
-    """Return a valid value of a header. No message shows it."""
+def _check_header_value(name: str, value: object) -> str:
+    """Return a value that an HTTP header can carry. Error messages do not show it, because it may be the API key."""
     if not isinstance(value, str) or not value:
         raise InvalidArgumentError(f"{name} must be a non-empty string")
     if not (value.isascii() and value.isprintable()) or value != value.strip():
@@ -79,10 +79,10 @@ def _secret(name: str, value: object) -> str:
 
 def _api_key(value: object) -> APIKeyAuth:
     if value is not None:
-        return APIKeyAuth(_secret("api_key", value))
+        return APIKeyAuth(_check_header_value("api_key", value))
     if not (value := os.environ.get("SHIPENGINE_API_KEY")):
         raise InvalidArgumentError("api_key is missing: pass api_key=… or set SHIPENGINE_API_KEY")
-    return APIKeyAuth(_secret("SHIPENGINE_API_KEY", value))
+    return APIKeyAuth(_check_header_value("SHIPENGINE_API_KEY", value))
 
 
 def _timeout(value: Any) -> httpx.Timeout:
@@ -118,7 +118,7 @@ class ClientConfig:
         if self.requests_per_minute is not None:
             check_integer("requests_per_minute", self.requests_per_minute, 1)
         if self.on_behalf_of is not None:
-            _secret("on_behalf_of", self.on_behalf_of)
+            _check_header_value("on_behalf_of", self.on_behalf_of)
 
     @property
     def attempt_timeout(self) -> httpx.Timeout:
@@ -140,20 +140,20 @@ def package_params(tracking_number: object, carrier_code: object, carrier_id: ob
     """Return the query parameters that identify a package."""
     if carrier_code is None and carrier_id is None:
         raise InvalidArgumentError("carrier_code is missing: pass carrier_code='ups' or carrier_id='se-…'")
-    params = {"tracking_number": _text("tracking_number", tracking_number)}
+    params = {"tracking_number": _check_text("tracking_number", tracking_number)}
     if _SPREADSHEET_NUMBER.fullmatch(params["tracking_number"]):
         raise InvalidArgumentError(
             "tracking_number was rounded by a spreadsheet: format the column as text and enter the number again"
         )
     for name, value in (("carrier_code", carrier_code), ("carrier_id", carrier_id)):
         if value is not None:
-            params[name] = _text(name, value)
+            params[name] = _check_text(name, value)
     if "carrier_id" in params and not _SHIPENGINE_ID.fullmatch(params["carrier_id"]):
         raise InvalidArgumentError(f"carrier_id is not valid: {_REMEDIES['carrier_id']}")
     return params
 
 
-def _text(name: str, value: object) -> str:
+def _check_text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidArgumentError(f"{name} must be a string, not {type(value).__name__}: {_REMEDIES[name]}")
     if not value:
