@@ -129,7 +129,7 @@ class _Threads:
         self._http, self._maximum, self._operation = http, maximum, operation
         self._count = 0
         self._process = os.getpid()
-        self._todo: SimpleQueue[tuple[Any] | None] = SimpleQueue()
+        self._todo: SimpleQueue[tuple[Any] | None] = SimpleQueue()  # (package,), or None to end one thread
         self._done: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
 
     def submit(self) -> None:
@@ -161,7 +161,7 @@ class _Threads:
         return result
 
     def close(self) -> None:
-        """Let go of the source, and end the threads when they are done with what was submitted."""
+        """Release the source, and end the threads when they are done with what was submitted."""
         self._source = None
         for _ in range(self._count):
             self._todo.put(None)
@@ -196,7 +196,7 @@ def stream(http: HTTPClient, packages: Iterable[Package], concurrency: int, oper
 
 
 class _Tasks:
-    """The tasks of a run: one reads the packages, so that outcomes need not wait for a slow source, the others call."""
+    """The tasks of a run: one reads the packages, the others make the calls. A slow source delays no outcome."""
 
     def __init__(
         self, http: AsyncHTTPClient, read_one: Callable[[], Awaitable[Package]], maximum: int, operation: Operation
@@ -205,7 +205,7 @@ class _Tasks:
         self._read_one: Any = read_one
         self._http, self._working, self._operation = http, maximum, operation
         self._read_permits = asyncio.Semaphore(PREFETCH * maximum)  # one for each package; its result gives it back
-        self._todo = asyncio.Queue[tuple[Any] | None]()
+        self._todo = asyncio.Queue[tuple[Any] | None]()  # (package,), or None to end one worker
         self._results = asyncio.Queue[tuple[Any, BaseException | None] | None]()  # None: a worker has ended
         self._reader = asyncio.create_task(self._read())
         self._workers = [asyncio.create_task(self._work()) for _ in range(maximum)]
@@ -256,14 +256,14 @@ class _Tasks:
 
     async def finish(self) -> None:
         """Wait until it is known whether there are more packages, after the last result."""
-        await asyncio.gather(*self._workers)  # raises if someone else cancelled one
+        await asyncio.gather(*self._workers)  # raises if a worker was cancelled from outside
         if self.progress.failure is None:
             await asyncio.wait([self._reader], timeout=SOURCE_END_TIMEOUT)
             if self._reader.done():
-                self._reader.result()  # raises if someone else cancelled it
+                self._reader.result()  # raises if it was cancelled from outside
 
     async def close(self) -> None:
-        """Cancel all tasks, wait until they have ended, and let go of the source."""
+        """Cancel all tasks, wait until they have ended, and release the source."""
         tasks = [self._reader, *self._workers]
         for task in tasks:
             task.cancel()

@@ -39,7 +39,7 @@ def check_base_url(value: Any) -> str:
     remedy = f"pass a URL such as {DEFAULT_BASE_URL}"
     try:
         url = httpx.URL(value)  # raises TypeError for other types
-        host = url.host  # decodes labels that start with xn--
+        host = url.host  # raises for a label that starts with xn-- and cannot be decoded
         url.raw_host.decode("ascii").encode("idna")  # no label is empty or too long
     except (TypeError, ValueError, httpx.InvalidURL) as error:
         raise InvalidArgumentError(f"{name} is not a URL ({error}): {remedy}") from None
@@ -74,7 +74,7 @@ def _check_header_value(name: str, value: object) -> str:
         )
     if value[0] in "'\"" or value[-1] in "'\"":
         raise InvalidArgumentError(f"{name} is in quotes: remove them")
-    return str.__str__(value)  # of a subclass, such as an enum member, the text
+    return str.__str__(value)  # a plain string, also if the value is an enum member or another subclass
 
 
 def _api_key(value: object) -> APIKeyAuth:
@@ -160,7 +160,7 @@ def _check_text(name: str, value: object) -> str:
         raise InvalidArgumentError(f"{name} is empty: {_REMEDIES[name]}")
     if value != value.strip() or not value.isprintable():
         raise InvalidArgumentError(f"{name} has surrounding whitespace or unprintable characters: remove them")
-    return str.__str__(value)  # of a subclass, such as an enum member, the text
+    return str.__str__(value)  # a plain string, also if the value is an enum member or another subclass
 
 
 def check_webhook_id(value: object) -> str:

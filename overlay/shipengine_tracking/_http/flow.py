@@ -37,6 +37,7 @@ log.addHandler(logging.NullHandler())  # applications configure logging, librari
 clock = time.monotonic
 
 # 408 and 429 ask for a retry; the others are temporary failures of a server, a proxy or Cloudflare (520 to 526).
+# CONTRIBUTING.md says where else they are listed.
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
 FIRST_BACKOFF, MAX_BACKOFF = 0.5, 8.0  # seconds
 # What the log shows whole. Tracking numbers can be personal data, so all other parameters are masked.
@@ -130,7 +131,7 @@ class Call:
             limit = self.config.max_wait if self.in_run and delay.reason == "rate limit" else left
             if left <= 0 or delay.at_least > limit:
                 raise self._error_of_wait(delay, now - started)
-            self.check()  # the alarm exists now, so it rings for an end that comes after this line
+            self.check()  # if the client is closed after this line, that rings the alarm, which exists by now
             yield from self._sleep(min(delay.seconds, left))
             self.check()
             now = self._now()
@@ -241,5 +242,5 @@ def backoff(retry: int) -> float:
 
 
 def mask(value: str) -> str:
-    """Return the last four characters of a longer value."""
+    """Return an ellipsis and the last four characters of a value; only the ellipsis for a short value."""
     return "…" + (value[-4:] if len(value) > 4 else "")
