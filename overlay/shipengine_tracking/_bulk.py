@@ -279,7 +279,7 @@ async def stream_async(
 ) -> AsyncGenerator[Outcome]:
     """Start packages in tasks; yield their outcomes."""
     http.check_loop()
-    tasks = _Tasks(http, _reader(packages), concurrency, operation)
+    tasks = _Tasks(http, _package_reader(packages), concurrency, operation)
     del packages  # the traceback of an exception would keep them
     progress = tasks.progress
     try:
@@ -293,7 +293,8 @@ async def stream_async(
         await tasks.close()
 
 
-def _reader(packages: Iterable[Package] | AsyncIterable[Package]) -> Callable[[], Awaitable[Package]]:
+def _package_reader(packages: Iterable[Package] | AsyncIterable[Package]) -> Callable[[], Awaitable[Package]]:
+    """Return a function that reads the next package, or raises StopAsyncIteration."""
     if isinstance(packages, AsyncIterable):
         return aiter(packages).__anext__
     source = iter(packages)
