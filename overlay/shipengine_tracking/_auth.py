@@ -1,4 +1,4 @@
-"""The API key: sends it, and removes it from everything that comes back."""
+"""Authentication with the API key, and the redaction of the key in responses and exceptions."""
 
 from __future__ import annotations
 

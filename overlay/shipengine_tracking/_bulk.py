@@ -25,10 +25,10 @@ from .exceptions import (
 )
 
 PREFETCH = 2  # packages read ahead, in multiples of the concurrency
-# If the client was closed, the run is complete if the source has ended. Seconds to wait for that.
-READ_END = 0.5
+# Seconds to wait, after the client was closed, for the end of the source: if it has ended, the run is complete.
+SOURCE_END_TIMEOUT = 0.5
 # A call that fails for one of these reasons shows that all others would fail, too.
-ACCOUNT_ERRORS = (AuthenticationError, AccountError, RateLimitError, ClientStateError)
+RUN_ENDING_ERRORS = (AuthenticationError, AccountError, RateLimitError, ClientStateError)
 
 
 @frozen(kw_only=True)
@@ -77,7 +77,7 @@ def _params(package: object) -> dict[str, str]:
 
 def _ends_run(error: BaseException) -> bool:
     """Return whether the failure of one call ends the run."""
-    return isinstance(error, ACCOUNT_ERRORS) or not isinstance(error, ShipEngineError)
+    return isinstance(error, RUN_ENDING_ERRORS) or not isinstance(error, ShipEngineError)
 
 
 class Progress:
@@ -129,7 +129,7 @@ class _Threads:
         self._http, self._maximum, self._operation = http, maximum, operation
         self._count = 0
         self._process = os.getpid()
-        self._todo: SimpleQueue[tuple[Any] | None] = SimpleQueue()
+        self._todo: SimpleQueue[tuple[Any] | None] = SimpleQueue()  # (package,), or None to end one thread
         self._done: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
 
     def submit(self) -> None:
@@ -137,7 +137,7 @@ class _Threads:
         if os.getpid() != self._process:
             raise ClientStateError("this run belongs to the parent process: call start_many in each process")
         try:
-            while self.progress.may_read and self.pending < self._room and self._done.empty():
+            while self.progress.may_read and self.pending < self._max_pending and self._done.empty():
                 package = next(self._source)
                 if self._count < min(self.pending + 1, self._maximum):
                     threading.Thread(target=self._work, name="shipengine-tracking", daemon=True).start()
@@ -150,7 +150,7 @@ class _Threads:
             self.progress.failure = error
 
     @property
-    def _room(self) -> int:
+    def _max_pending(self) -> int:
         # After the client was closed, try to read one more package: if the source has ended, the run is complete.
         return 1 if self.progress.run.has_ended else PREFETCH * self._maximum
 
@@ -160,8 +160,8 @@ class _Threads:
         self.pending -= 1
         return result
 
-    def dismiss(self) -> None:
-        """Let go of the source, and end the threads when they are done with what was submitted."""
+    def close(self) -> None:
+        """Release the source, and end the threads when they are done with what was submitted."""
         self._source = None
         for _ in range(self._count):
             self._todo.put(None)
@@ -192,11 +192,11 @@ def stream(http: HTTPClient, packages: Iterable[Package], concurrency: int, oper
         progress.check_complete()
     finally:
         progress.end()
-        threads.dismiss()
+        threads.close()
 
 
 class _Tasks:
-    """The tasks of a run: one reads the packages, so that outcomes need not wait for a slow source, the others call."""
+    """The tasks of a run: one reads the packages, the others make the calls. A slow source delays no outcome."""
 
     def __init__(
         self, http: AsyncHTTPClient, read_one: Callable[[], Awaitable[Package]], maximum: int, operation: Operation
@@ -204,8 +204,8 @@ class _Tasks:
         self.progress = Progress(http)
         self._read_one: Any = read_one
         self._http, self._working, self._operation = http, maximum, operation
-        self._room = asyncio.Semaphore(PREFETCH * maximum)  # how many packages may be read before the next result
-        self._todo = asyncio.Queue[tuple[Any] | None]()
+        self._read_permits = asyncio.Semaphore(PREFETCH * maximum)  # one for each package; its result gives it back
+        self._todo = asyncio.Queue[tuple[Any] | None]()  # (package,), or None to end one worker
         self._results = asyncio.Queue[tuple[Any, BaseException | None] | None]()  # None: a worker has ended
         self._reader = asyncio.create_task(self._read())
         self._workers = [asyncio.create_task(self._work()) for _ in range(maximum)]
@@ -216,7 +216,8 @@ class _Tasks:
             worker.add_done_callback(lambda _: self._results.put_nowait(None))
 
     def _stop(self, _: object = None) -> None:
-        self._room.release()  # so that `_read` tries to read one more: if the source has ended, the run is complete
+        # `_read` tries to read one more package: if the source has ended, the run is complete.
+        self._read_permits.release()
         for _ in self._workers:
             self._todo.put_nowait(None)
 
@@ -224,7 +225,7 @@ class _Tasks:
         progress = self.progress
         try:
             while progress.may_read:
-                await self._room.acquire()
+                await self._read_permits.acquire()
                 self._todo.put_nowait((await self._read_one(),))
                 progress.is_incomplete = progress.is_incomplete or progress.run.has_ended
         except StopAsyncIteration:
@@ -248,21 +249,21 @@ class _Tasks:
         """Wait until a worker is done with a package; return the package and its error, or None after the last."""
         while self._working:
             if (result := await self._results.get()) is not None:
-                self._room.release()
+                self._read_permits.release()
                 return result
             self._working -= 1
         return None
 
     async def finish(self) -> None:
         """Wait until it is known whether there are more packages, after the last result."""
-        await asyncio.gather(*self._workers)  # raises if someone else cancelled one
+        await asyncio.gather(*self._workers)  # raises if a worker was cancelled from outside
         if self.progress.failure is None:
-            await asyncio.wait([self._reader], timeout=READ_END)
+            await asyncio.wait([self._reader], timeout=SOURCE_END_TIMEOUT)
             if self._reader.done():
-                self._reader.result()  # raises if someone else cancelled it
+                self._reader.result()  # raises if it was cancelled from outside
 
-    async def dismiss(self) -> None:
-        """Cancel all tasks, wait until they have ended, and let go of the source."""
+    async def close(self) -> None:
+        """Cancel all tasks, wait until they have ended, and release the source."""
         tasks = [self._reader, *self._workers]
         for task in tasks:
             task.cancel()
@@ -278,7 +279,7 @@ async def stream_async(
 ) -> AsyncGenerator[Outcome]:
     """Start packages in tasks; yield their outcomes."""
     http.check_loop()
-    tasks = _Tasks(http, _reader(packages), concurrency, operation)
+    tasks = _Tasks(http, _package_reader(packages), concurrency, operation)
     del packages  # the traceback of an exception would keep them
     progress = tasks.progress
     try:
@@ -289,10 +290,11 @@ async def stream_async(
         progress.check_complete()
     finally:
         progress.end()
-        await tasks.dismiss()
+        await tasks.close()
 
 
-def _reader(packages: Iterable[Package] | AsyncIterable[Package]) -> Callable[[], Awaitable[Package]]:
+def _package_reader(packages: Iterable[Package] | AsyncIterable[Package]) -> Callable[[], Awaitable[Package]]:
+    """Return a function that reads the next package, or raises StopAsyncIteration."""
     if isinstance(packages, AsyncIterable):
         return aiter(packages).__anext__
     source = iter(packages)

@@ -39,7 +39,7 @@ def check_base_url(value: Any) -> str:
     remedy = f"pass a URL such as {DEFAULT_BASE_URL}"
     try:
         url = httpx.URL(value)  # raises TypeError for other types
-        host = url.host  # decodes labels that start with xn--
+        host = url.host  # raises for a label that starts with xn-- and cannot be decoded
         url.raw_host.decode("ascii").encode("idna")  # no label is empty or too long
     except (TypeError, ValueError, httpx.InvalidURL) as error:
         raise InvalidArgumentError(f"{name} is not a URL ({error}): {remedy}") from None
@@ -64,8 +64,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _secret(name: str, value: object) -> str:
-    """Return a valid value of a header. No message shows it."""
+def _check_header_value(name: str, value: object) -> str:
+    """Return a value that an HTTP header can carry. Error messages do not show it, because it may be the API key."""
     if not isinstance(value, str) or not value:
         raise InvalidArgumentError(f"{name} must be a non-empty string")
     if not (value.isascii() and value.isprintable()) or value != value.strip():
@@ -74,15 +74,15 @@ def _secret(name: str, value: object) -> str:
         )
     if value[0] in "'\"" or value[-1] in "'\"":
         raise InvalidArgumentError(f"{name} is in quotes: remove them")
-    return str.__str__(value)  # of a subclass, such as an enum member, the text
+    return str.__str__(value)  # a plain string, also if the value is an enum member or another subclass
 
 
 def _api_key(value: object) -> APIKeyAuth:
     if value is not None:
-        return APIKeyAuth(_secret("api_key", value))
+        return APIKeyAuth(_check_header_value("api_key", value))
     if not (value := os.environ.get("SHIPENGINE_API_KEY")):
         raise InvalidArgumentError("api_key is missing: pass api_key=… or set SHIPENGINE_API_KEY")
-    return APIKeyAuth(_secret("SHIPENGINE_API_KEY", value))
+    return APIKeyAuth(_check_header_value("SHIPENGINE_API_KEY", value))
 
 
 def _timeout(value: Any) -> httpx.Timeout:
@@ -118,7 +118,7 @@ class ClientConfig:
         if self.requests_per_minute is not None:
             check_integer("requests_per_minute", self.requests_per_minute, 1)
         if self.on_behalf_of is not None:
-            _secret("on_behalf_of", self.on_behalf_of)
+            _check_header_value("on_behalf_of", self.on_behalf_of)
 
     @property
     def attempt_timeout(self) -> httpx.Timeout:
@@ -140,27 +140,27 @@ def package_params(tracking_number: object, carrier_code: object, carrier_id: ob
     """Return the query parameters that identify a package."""
     if carrier_code is None and carrier_id is None:
         raise InvalidArgumentError("carrier_code is missing: pass carrier_code='ups' or carrier_id='se-…'")
-    params = {"tracking_number": _text("tracking_number", tracking_number)}
+    params = {"tracking_number": _check_text("tracking_number", tracking_number)}
     if _SPREADSHEET_NUMBER.fullmatch(params["tracking_number"]):
         raise InvalidArgumentError(
             "tracking_number was rounded by a spreadsheet: format the column as text and enter the number again"
         )
     for name, value in (("carrier_code", carrier_code), ("carrier_id", carrier_id)):
         if value is not None:
-            params[name] = _text(name, value)
+            params[name] = _check_text(name, value)
     if "carrier_id" in params and not _SHIPENGINE_ID.fullmatch(params["carrier_id"]):
         raise InvalidArgumentError(f"carrier_id is not valid: {_REMEDIES['carrier_id']}")
     return params
 
 
-def _text(name: str, value: object) -> str:
+def _check_text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidArgumentError(f"{name} must be a string, not {type(value).__name__}: {_REMEDIES[name]}")
     if not value:
         raise InvalidArgumentError(f"{name} is empty: {_REMEDIES[name]}")
     if value != value.strip() or not value.isprintable():
         raise InvalidArgumentError(f"{name} has surrounding whitespace or unprintable characters: remove them")
-    return str.__str__(value)  # of a subclass, such as an enum member, the text
+    return str.__str__(value)  # a plain string, also if the value is an enum member or another subclass
 
 
 def check_webhook_id(value: object) -> str:

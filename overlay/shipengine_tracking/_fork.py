@@ -1,11 +1,11 @@
-"""Resets objects in a forked process: it has none of the other threads, which may have held locks."""
+"""Resets objects in a forked process, where nothing releases the locks that other threads held."""
 
 import os
 from typing import Any
 from weakref import WeakSet
 
 _objects = WeakSet[Any]()
-reset_after_fork = _objects.add  # `reset` of the object is called
+reset_after_fork = _objects.add  # registers an object: a forked process calls its `reset`
 
 
 def _reset_all() -> None:

@@ -1,7 +1,4 @@
-"""Tolerant, lossless subclasses of the generated models.
-
-A value of an unexpected type does not affect the other members.
-"""
+"""Tolerant subclasses of the generated models, which lose nothing and reject no value for its type."""
 
 from __future__ import annotations
 
@@ -171,7 +168,8 @@ def _reader(hint: Any) -> _Reader:
 
 
 def _read_date(text: str) -> datetime | str:
-    try:  # digits alone are read as a date only in the form YYYYMMDD
+    # `fromisoformat` would read 1780123101530, which is epoch milliseconds, as a date in the year 1780.
+    try:
         return datetime.fromisoformat(text) if len(text) == 8 or not text.isdigit() else text
     except ValueError:
         return text
@@ -198,7 +196,7 @@ def parse_date(value: object) -> datetime | None:
     defaults = datetime(2000, 1, 1), datetime(2004, 2, 12)
     try:
         first, second = (parser.parse(value, default=default, tzinfos=zone) for default in defaults)
-    except (ValueError, ArithmeticError):  # of its int, float and Decimal
+    except (ValueError, ArithmeticError):  # of dateutil, and of the int, float and Decimal that it calls
         return None
     return first if first == second else None
 

@@ -33,7 +33,7 @@ class ErrorBody(NamedTuple):
 
 def read_error_body(body: bytes) -> ErrorBody:
     """Return what an error body contains; empty if it is not a JSON object."""
-    document = _read_json(body)
+    document = _json_or_none(body)
     if not is_object(document):
         return ErrorBody(None, [], None)
     items, nested = document.get("errors"), document.get("error")
@@ -63,7 +63,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _read_json(body: bytes) -> object:
+def _json_or_none(body: bytes) -> object:
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -30,7 +30,7 @@ DELETE_WEBHOOK = Operation(delete_webhook, is_removal=True)
 
 
 class _BaseClient(Generic[_T]):
-    """The arguments of both clients."""
+    """What both clients share: the constructor and its validation."""
 
     _transport_class: type
     _http_class: Callable[[ClientConfig], Any]
@@ -224,7 +224,7 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
 
 
 class AsyncTrackingClient(_BaseClient[httpx.AsyncBaseTransport]):
-    """The same for asyncio. The tasks of one event loop may share it; close it after use, in that loop."""
+    """A client for asyncio. The tasks of one event loop may share it; close it after use, in that loop."""
 
     _transport_class, _http_class = httpx.AsyncBaseTransport, AsyncHTTPClient
     _http: AsyncHTTPClient

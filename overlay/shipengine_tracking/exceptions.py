@@ -145,7 +145,7 @@ class APIError(ShipEngineError):
         return any(error.error_code == code for error in self.errors)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Read again from the response, apart from what may have been set since.
+        # Unpickling reads the response again, and then restores what may have been set since.
         names = ("args", "attempts", "retry_after", "__notes__")
         state = {name: getattr(self, name) for name in names if hasattr(self, name)}
         return self.__class__, (self.status_code, self.headers, self.body, self.body_truncated), state
@@ -227,7 +227,7 @@ class KeysUnavailableError(WebhookError):
 
 _NO_ERROR = Error("", "", "", "", carrier_id=None, carrier_code=None, field_name=None, field_value=None)
 
-# The error codes that decide about a 4xx. The spec's catalogue describes them; all others leave it to the status.
+# The error codes that decide the class of a 4xx. For all others, the status does. The spec's catalogue describes them.
 _ACCOUNT_CODES = """
     funding_source_error funding_source_missing_configuration funding_source_registration_in_progress
     insufficient_funds invalid_billing_plan subscription_inactive terms_not_accepted trial_expired"""

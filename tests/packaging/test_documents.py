@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from shipengine_tracking import exceptions
+from shipengine_tracking import TrackingClient, exceptions
+from shipengine_tracking._http.flow import RETRYABLE_STATUSES
 from shipengine_tracking.testing import FakeShipEngine
 from support import wait_until
 
@@ -132,6 +133,22 @@ def test_files_in_document_exist(document: str) -> None:
     places = [ROOT, (ROOT / document).parent, overlay]
     named = files_named((ROOT / document).read_text())
     assert [name for name in named if not any((place / name).exists() for place in places)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(README, id="README"),
+        pytest.param(TrackingClient.__init__.__doc__, id="docstring"),
+        pytest.param((ROOT / "spec" / "openapi.yaml").read_text(), id="spec"),
+    ],
+)
+def test_named_retryable_statuses_are_those_of_the_code(text: str) -> None:
+    named = re.search(r"(?:or a status of|\*\*Retry\*\*)([^.]*)\.", text)
+    assert named
+    ranges = re.findall(r"([0-9]{3})(?: to ([0-9]{3}))?", named[1])
+    statuses = {status for first, last in ranges for status in range(int(first), int(last or first) + 1)}
+    assert statuses == RETRYABLE_STATUSES
 
 
 @pytest.mark.parametrize(

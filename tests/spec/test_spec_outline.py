@@ -10,6 +10,7 @@ import spec_outline
 from document import DOCUMENT, GONE, edited
 from spec import SPEC
 from spec_outline import breaking, main, named, outline
+from spec_places import operations
 
 START = "POST /v1/tracking/start"
 PATH = "#/paths/~1v1~1tracking~1start"
@@ -127,7 +128,7 @@ def test_addition_or_rewording_is_not_breaking(pointer: str, value: object) -> N
 
 
 def test_parts_of_something_removed_are_not_listed() -> None:
-    assert len(broken_by("#/paths", {})) == 8
+    assert len(broken_by("#/paths", {})) == len(operations(DOCUMENT))
 
 
 @pytest.mark.parametrize(
@@ -170,8 +171,8 @@ def test_main_compares_with_a_revision(
     assert f"+ {START} query carrier_id: string, maxLength 20," in said.out
     assert f"does not name `{START} query carrier_id`" in said.err
 
-    operations = [place for place in outline(DOCUMENT) if place.endswith((" query carrier_id", " path webhook_id"))]
-    changelog.write_text(f"## [Unreleased]\n\n- Shorter: `{'`, `'.join(operations)}`\n")
+    changed = [place for place in outline(DOCUMENT) if place.endswith((" query carrier_id", " path webhook_id"))]
+    changelog.write_text(f"## [Unreleased]\n\n- Shorter: `{'`, `'.join(changed)}`\n")
     assert main(["HEAD"]) == 0
     with pytest.raises(SystemExit, match="nowhere is not a git revision"):
         main(["nowhere"])

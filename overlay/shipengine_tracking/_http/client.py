@@ -1,4 +1,4 @@
-"""Makes calls: the two drivers of a call's flow, blocking and asyncio, and what ends calls early."""
+"""The drivers of `Call.flow`, for threads and for asyncio, and the state that all calls of a client share."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class BaseHTTPClient(Generic[C]):
             ) from error
 
     def reset(self) -> None:
-        """Start without calls and connections, also in a forked process: there, they belong to the parent process."""
+        """Start without calls and connections, also in a forked process, which must not use those of its parent."""
         self._calls = set[Call]()
         self._runs = set[Run]()
         self._limiter = RateLimiter(self.config.max_connections, self.config.requests_per_minute, self._new_alarm)

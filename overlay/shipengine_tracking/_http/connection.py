@@ -1,7 +1,7 @@
 """One connection: an httpx client for one call at a time, which the generated functions send through.
 
-The generated functions call `request`. It returns a success to their parser and raises the exception of any other
-response. It raises outside `send`, so that instrumentation of httpx sees each response with its status.
+The generated functions call `request`. It returns a success to their parser, and raises an exception for any other
+response. It raises after `send` has returned, so that instrumentation of httpx sees each response with its status.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BODY_LIMIT = 1_000_000  # bytes
 KEEPALIVE = 30.0  # seconds that an idle connection is kept
 # The request cannot be sent. The last two come from host names, also that of a proxy.
 UNSENDABLE = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError, OverflowError)
-# What httpx raises, and what it does not translate from below.
+# What httpx raises, and exceptions of the layers below that it does not translate.
 NETWORK_ERRORS: tuple[type[Exception], ...] = (*UNSENDABLE, httpx.HTTPError, httpx.StreamError, OSError, ExceptionGroup)
 
 
@@ -85,7 +85,7 @@ class Exchange:
     def begin(self, head: httpx.Response) -> httpx.Response:
         """Record a response whose body has not been read."""
         head.headers.pop("content-encoding", None)  # the client asked for none: keep the body as it arrives
-        if "location" in head.extensions:
+        if "location" in head.extensions:  # `_hide_location` has put it there
             head.headers["location"] = head.extensions["location"]
         self.head = head
         return head
@@ -99,13 +99,14 @@ class Exchange:
         if head.status_code == 204:
             return head  # making a new response takes 15 µs
         if self.load is not None and head.status_code == 200:
-            # The generated parser needs every declared member. `perform` replaces its model by this one.
+            # The generated parser raises if a declared member is missing, so it gets this model as JSON. `perform` then
+            # returns this model instead of the one that was parsed.
             self.model = self.load(self.config.auth.redact(body))
             body = json.dumps(self.model, default=methodcaller("to_dict")).encode()
         return httpx.Response(head.status_code, headers=head.headers, content=body, request=head.request)
 
     def translate(self, error: Exception, *, is_late: bool = False) -> ShipEngineError:
-        """Return our exception for one that the exchange raised. Raise exceptions of a caller's own transport."""
+        """Return our exception for one of the attempt. Raise an exception of a caller's transport unchanged."""
         if isinstance(error, ShipEngineError):
             return error.with_traceback(None)
         if self.is_complete:  # raised by the generated parser, or by `load`, whose ValueError does not quote the body

@@ -37,6 +37,7 @@ log.addHandler(logging.NullHandler())  # applications configure logging, librari
 clock = time.monotonic
 
 # 408 and 429 ask for a retry; the others are temporary failures of a server, a proxy or Cloudflare (520 to 526).
+# CONTRIBUTING.md says where else they are listed.
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
 FIRST_BACKOFF, MAX_BACKOFF = 0.5, 8.0  # seconds
 # What the log shows whole. Tracking numbers can be personal data, so all other parameters are masked.
@@ -84,7 +85,7 @@ class Call:
                 try:
                     yield from self._acquire()
                 except (ShipEngineError, Cancelled) as error:
-                    raise self._not_sent(error, previous)  # noqa: B904 it has its own cause
+                    raise self._error_of_unsent(error, previous)  # noqa: B904 it has its own cause
                 self.attempts += 1
                 result = yield None
                 now = self._now()
@@ -96,7 +97,7 @@ class Call:
                     return result.parsed
                 if is_lost and self.operation.is_removal and isinstance(result, NotFoundError):
                     return None
-                is_lost = is_lost or may_have_been_processed(result)
+                is_lost = is_lost or is_response_lost(result)
                 result.attempts = 0 if isinstance(result, InvalidArgumentError) else self.attempts
                 previous = result
                 yield from self._back_off(result)
@@ -129,8 +130,8 @@ class Call:
                 left = min(left, (self.config.timeout.pool or inf) - (now - busy_since))
             limit = self.config.max_wait if self.in_run and delay.reason == "rate limit" else left
             if left <= 0 or delay.at_least > limit:
-                raise self._gave_up(delay, now - started)
-            self.check()  # the alarm exists now, so it rings for an end that comes after this line
+                raise self._error_of_wait(delay, now - started)
+            self.check()  # if the client is closed after this line, that rings the alarm, which exists by now
             yield from self._sleep(min(delay.seconds, left))
             self.check()
             now = self._now()
@@ -139,7 +140,7 @@ class Call:
         if not self.in_run:
             self.waited += now - started
 
-    def _gave_up(self, delay: Delay, waited: float) -> ShipEngineError:
+    def _error_of_wait(self, delay: Delay, waited: float) -> ShipEngineError:
         if delay.reason == "max_connections":
             return APITimeoutError(
                 f"all max_connections={self.config.max_connections} connections stayed busy for {waited:.3g} s: "
@@ -155,7 +156,7 @@ class Call:
         error.__cause__ = cause
         return error
 
-    def _not_sent(self, error: ShipEngineError | Cancelled, previous: ShipEngineError | None) -> Exception:
+    def _error_of_unsent(self, error: ShipEngineError | Cancelled, previous: ShipEngineError | None) -> Exception:
         """Return the error of a call whose next attempt is not sent.
 
         An earlier attempt may have been processed, so its error matters more, unless it was a 429.
@@ -218,8 +219,11 @@ def is_retryable(error: ShipEngineError) -> bool:
     return isinstance(error, APIConnectionError)
 
 
-def may_have_been_processed(error: ShipEngineError) -> bool:
-    """Return whether the server may have processed the request although no response of it arrived."""
+def is_response_lost(error: ShipEngineError) -> bool:
+    """Return whether ShipEngine's own response did not arrive, so that it may have processed the request.
+
+    A 502 or 504 is the response of a proxy that did not get ShipEngine's.
+    """
     if isinstance(error, APIError):
         return error.status_code in (502, 504)
     return isinstance(error, APIConnectionError) and not was_not_processed(error)
@@ -238,5 +242,5 @@ def backoff(retry: int) -> float:
 
 
 def mask(value: str) -> str:
-    """Return the last four characters of a longer value."""
+    """Return an ellipsis and the last four characters of a value; only the ellipsis for a short value."""
     return "…" + (value[-4:] if len(value) > 4 else "")

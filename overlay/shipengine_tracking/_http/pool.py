@@ -19,7 +19,8 @@ class ConnectionPool(Generic[C]):
     Each connection is an httpx client of its own. httpcore searches its whole pool at every step of a call: with 50
     calls in flight, one shared `httpx.AsyncClient` makes 3 to 6 times fewer calls per second.
 
-    If the connections share a transport of the caller, closing one of them closes it, so only `close` returns one.
+    If the connections share the caller's transport, closing any of them closes that transport. So `release` returns
+    none of them, and `close` exactly one.
     """
 
     def __init__(self, new_connection: Callable[[], C], *, has_shared_transport: bool):

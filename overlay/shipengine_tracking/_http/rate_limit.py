@@ -62,7 +62,7 @@ class RateLimiter:
     in_flight: set[Waiter] = field(factory=set[Waiter])
     queue: deque[Waiter] = field(factory=deque[Waiter])
     permits: deque[float] = field(factory=deque[float])  # when each used permit of `per_minute` comes back
-    is_half_open: bool = False  # closed until `blocked_until`, then open for the probe only
+    is_half_open: bool = False  # nothing is sent until `blocked_until`, and then one probe
     blocked_until: float = -inf
     announced: float = -inf  # until when the server asked to wait, which can be later: MAX_BLOCK limits `blocked_until`
     cause: RateLimitError | None = None
@@ -70,8 +70,8 @@ class RateLimiter:
     window_end: float = -inf
     remaining: int = 0  # calls left in that window
     first_remaining: int = 0  # calls left when this client first saw the window
-    responses: int = 0  # of this client since then
-    factor: float = 1.0  # calls of the account for each of this client: other processes use up the same window
+    responses: int = 0  # how many this client has received since then
+    factor: float = 1.0  # an estimate: calls that all processes of the account make for each one of this client
     _lock: threading.Lock = field(factory=threading.Lock)
 
     def acquire(self, waiter: Waiter, now: float) -> Delay | None:
@@ -126,8 +126,9 @@ class RateLimiter:
             return Delay(self.blocked_until - now, "rate limit", self.announced - now)
         if self.is_half_open and self.probe is not None:
             return Delay(MAX_SLEEP, "rate limit")
-        # How many calls of other processes to expect: a few more than estimated, because `remaining` is old. One call
-        # may always be sent, because a call left unused can cost a whole window.
+        # Calls that other processes are expected to make before the calls in flight have responses. The 2 allows for
+        # those that they have made since `remaining` was read. If none is in flight, one is sent in any case: an unused
+        # call can cost a whole window.
         others = (in_flight + 2) * (self.factor - 1) if in_flight else 0
         if not self.is_half_open and now < self.window_end and self.remaining <= in_flight + others:
             left = self.window_end - now
