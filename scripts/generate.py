@@ -50,7 +50,7 @@ def main() -> int:
     print("".join(f"{difference}\n" for difference in differences), end="")
     if check and differences:
         sys.exit("generated/ is out of date: run `make generate`")
-    print("generated/ is up to date")
+    print("generated/ is written" if differences else "generated/ is up to date")
     return 0
 
 

@@ -55,7 +55,9 @@ def resolve(node: dict[str, Any]) -> Any:
 def cases() -> Iterator[Any]:
     for operation in (operation for path in DOCUMENT["paths"].values() for operation in path.values()):
         name = operation["operationId"]
-        for status, response in operation["responses"].items() if name in CALLS else ():
+        if name == "get_jwks":  # only the verifiers fetch it
+            continue
+        for status, response in operation["responses"].items():
             code = {"4XX": "422", "5XX": "503"}.get(status, status)
             content = resolve(response).get("content", {}).get("application/json", {})
             for example, node in content.get("examples", {"": {}}).items():
