@@ -38,7 +38,9 @@ OPTIONS = {
         .request-card pre code * { white-space: pre-wrap !important; word-break: break-all }
         .response-card .scalar-card-content { grid-template-columns: minmax(0, 1fr) }
         .response-card .response-description-markdown { max-height: none } .response-card .tab-list { flex-wrap: wrap }
-        .scalar-card-checkbox, .responses-list--tree .property--level-0 > * > .property-example { display: none }""",
+        .response-card-footer button * { line-height: 1.4 } /* 1 cuts underscores off */
+        .scalar-card-checkbox { display: none !important } /* Scalar's own rule is more specific */
+        .responses-list--tree .property--level-0 > * > .property-example { display: none }""",
 }
 TEMPLATE = """<!doctype html>
 <html lang="en"><meta charset="utf-8">

@@ -110,6 +110,11 @@ def test_bulk_program_of_readme_is_killed_twenty_times_and_forgets_nothing(
     assert set((tmp_path / "started.txt").read_text().split()) == {str(line) for line in range(2, len(numbers) + 2)}
 
 
+def test_readme_takes_ten_minutes_to_read() -> None:
+    assert len(README.splitlines()) <= 240
+    assert max(len(block.splitlines()) for block in BLOCKS) <= 15
+
+
 def test_every_make_target_has_a_description() -> None:
     assert set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)) == TARGETS
 

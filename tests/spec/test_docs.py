@@ -188,6 +188,7 @@ def test_cards_show_each_response_and_each_example(page: Page, operation: str) -
     for status, described in OPERATIONS[operation]["responses"].items():
         response.get_by_role("tab", name=re.compile(f"Status: {status}")).click()
         assert_contains(response.inner_text(), resolved(DOCUMENT, described)["description"])
+        assert "Show Schema" not in response.inner_text()
         assert_shows_examples(response, first_media(described)["examples"])
 
 
