@@ -133,6 +133,8 @@ def test_command_has_a_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     options = "--port --api-key --connected --rate-limit --webhook-url --journey --pause --repeat --shuffle"
     assert set(re.findall(r"^ +(--[a-z-]+)", out, re.MULTILINE)) == set(options.split())
     assert "/60" in out
+    assert "POST /v1/environment/webhooks" in out
+    assert "401" in out
 
 
 def test_command_reports_a_port_that_is_in_use(

