@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
-from attrs import field, frozen
 from openapi_core.exceptions import OpenAPIError
 from openapi_schema_validator import OAS31Validator
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -21,144 +20,140 @@ from shipengine_tracking.webhooks import StatusCode, TrackingEvent, parse
 
 START, STOP, GET = "/v1/tracking/start", "/v1/tracking/stop", "/v1/tracking"
 WEBHOOKS, WEBHOOK = "/v1/environment/webhooks", "/v1/environment/webhooks/se-3150628"  # the fake's first ID
-METHODS = {START: ["POST"], STOP: ["POST"], GET: ["GET"], WEBHOOKS: ["GET", "POST"], WEBHOOK: ["PUT", "DELETE"]}
+OPERATIONS = {START: ["POST"], STOP: ["POST"], GET: ["GET"], WEBHOOKS: ["GET", "POST"], WEBHOOK: ["PUT", "DELETE"]}
 
-NUMBER = {"tracking_number": "1Z"}
-UPS = {**NUMBER, "carrier_code": "ups"}
-BY_ID = {**NUMBER, "carrier_id": "se-28529731"}
-HOOK = {"url": "https://example.com/", "event": "track"}
-SECURITY, SYSTEM, VALIDATION = ({"error_type": name} for name in ("security", "system", "validation"))
-CARRIER_ID = {"error_type": "business_rules", "field_name": "carrier_id"}
-
-
-@frozen
-class Case:
-    """A request to the fake, and the status and the error code of its response."""
-
-    name: str
-    status: int
-    code: str | None = None
-    query: dict[str, str] = field(factory=dict)
-    path: str = START
-    method: str = "POST"
-    key: str = KEY
-    members: dict[str, str] = field(factory=dict)  # further ones of the error
-    rate_limit: RateLimit | None = None
-    updates: tuple[str, ...] | None = None  # of the package, which is started first unless this is None
-    body: Any = None
-
-
-ALLOWED = [(path, method) for path, methods in METHODS.items() for method in methods]
-LIMITS = {"limit": RateLimit(0), "limit-without-headers": RateLimit(0, headers=False, retry_after=False)}
-WRONG_METHODS = {
-    **dict.fromkeys(METHODS, ("PATCH",)),
-    START: ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"),
+UPS = {"tracking_number": "1Z", "carrier_code": "ups"}
+UNKNOWN, DELIVERED = UPS | {"tracking_number": "2Z"}, UPS | {"tracking_number": "3Z"}
+BY_ID = {"tracking_number": "1Z", "carrier_id": "se-28529731"}
+HOOK: dict[str, Any] = {"url": "https://example.com/", "event": "track"}
+WRONG_HOOKS: dict[str, dict[str, Any]] = {
+    "create-null-url": {"url": None},
+    "create-empty-event": {"event": ""},
+    "create-wrong-header": {"headers": [{"key": "A"}]},
+    "create-large-store": {"store_id": 2**31},
+    "create-boolean-store": {"store_id": True},
 }
-WRONG_PACKAGES = [
-    ("without-number", 400, "unspecified", {"carrier_code": "ups"}, SYSTEM),
-    ("without-carrier", 400, "field_value_required", NUMBER, VALIDATION),
-    ("not-connected", 400, "carrier_not_connected", NUMBER | {"carrier_code": "a"}, {"carrier_code": "a"}),
-    ("unknown-id", 404, "invalid_identifier", NUMBER | {"carrier_id": "se-1"}, CARRIER_ID),
-]
 ALL_MEMBERS = HOOK | {"event": "a", "headers": [{"key": "A", "value": "b"}], "name": "n", "store_id": 2**31 - 1, "x": 1}
-# Before each of these, a webhook is registered for the event `track`.
-HOOKS: list[tuple[str, int, str | None, str, str, Any]] = [
-    ("list", 200, None, WEBHOOKS, "GET", None),
-    ("create", 200, None, WEBHOOKS, "POST", HOOK | {"event": "batch"}),
-    ("create-with-all-members", 200, None, WEBHOOKS, "POST", ALL_MEMBERS),
-    ("create-conflict", 409, "webhook_event_type_conflict", WEBHOOKS, "POST", HOOK),
-    ("create-without-url", 400, "invalid_field_value", WEBHOOKS, "POST", {"event": "a"}),
-    ("create-empty-event", 400, "invalid_field_value", WEBHOOKS, "POST", HOOK | {"event": ""}),
-    ("create-wrong-header", 400, "invalid_field_value", WEBHOOKS, "POST", HOOK | {"headers": [{"key": "A"}]}),
-    ("create-large-store", 400, "invalid_field_value", WEBHOOKS, "POST", HOOK | {"store_id": 2**31}),
-    ("create-boolean-store", 400, "invalid_field_value", WEBHOOKS, "POST", HOOK | {"store_id": True}),
-    ("update", 204, None, WEBHOOK, "PUT", {"url": "https://example.com/2", "store_id": -(2**31)}),
-    ("update-wrong-name", 400, "invalid_field_value", WEBHOOK, "PUT", {"name": 7}),
-    ("update-array", 400, "invalid_field_value", WEBHOOK, "PUT", []),
-    ("update-without-body", 400, "invalid_field_value", WEBHOOK, "PUT", None),
-    ("update-unknown", 404, "invalid_identifier", WEBHOOKS + "/se-1", "PUT", {"name": "n"}),
-    ("delete", 204, None, WEBHOOK, "DELETE", None),
-    ("delete-not-an-id", 400, "invalid_identifier", WEBHOOKS + "/1", "DELETE", None),
-]
-
-CASES = [
-    *(
-        Case(f"{path}-{method}-wrong-key", 401, "unauthorized", UPS, path, method, "x", SECURITY)
-        for path, method in ALLOWED
-    ),
-    *(
-        Case(f"{path}-{method}-{name}", 429, "rate_limit_exceeded", UPS, path, method, KEY, SYSTEM, limit)
-        for path, method in ALLOWED
-        for name, limit in LIMITS.items()
-    ),
-    *(
-        Case(f"{path}-{method}", 405, "unspecified", UPS, path, method, KEY, VALIDATION)
-        for path, methods in WRONG_METHODS.items()
-        for method in methods
-    ),
-    *(
-        Case(f"{path}-{name}", status, code, query, path, METHODS[path][0], KEY, members)
-        for path in (START, STOP, GET)
-        for name, status, code, query, members in WRONG_PACKAGES
-    ),
-    *(
-        Case(name, status, code, {}, path, method, body=body, updates=())
-        for name, status, code, path, method, body in HOOKS
-    ),
-    Case("carrier-code", 204, query=UPS),
-    Case("carrier-id", 204, query=BY_ID),
-    Case("within-the-limit", 204, query=UPS, rate_limit=RateLimit()),
-    Case("stop", 204, query=UPS, path=STOP, updates=()),
-    Case("stop-of-unknown", 404, "not_found", UPS, path=STOP),
-    Case("stop-of-delivered", 404, "not_found", UPS, path=STOP, updates=("DE",)),
-    Case("get-before-updates", 200, None, UPS, GET, "GET", updates=()),
-    Case("get-delivered", 200, None, UPS, GET, "GET", updates=("AC", "DE")),
-    Case("get-unknown-code", 200, None, UPS, GET, "GET", updates=("ZZ",)),
-    Case("get-of-unknown", 404, "not_found", UPS, GET, "GET"),
-    Case("wrong-path", 404, "not_found", path="/v1/tracking/begin"),
-    Case("empty-number", 400, "unspecified", UPS | {"tracking_number": ""}, members=SYSTEM),
-    Case("empty-carrier", 400, "field_value_required", NUMBER | {"carrier_code": ""}),
-    Case("empty-carrier-with-id", 400, "field_value_required", BY_ID | {"carrier_code": ""}),
-    Case("not-connected-with-id", 400, "carrier_not_connected", BY_ID | {"carrier_code": "seko"}),
-    Case("not-an-id", 400, "invalid_identifier", NUMBER | {"carrier_id": "SE-1"}, members=CARRIER_ID),
-    Case("id-of-26", 400, "invalid_identifier", NUMBER | {"carrier_id": "se-" + "1" * 23}, members=CARRIER_ID),
-    Case("id-of-25", 404, "invalid_identifier", NUMBER | {"carrier_id": "se-" + "1" * 22}, members=CARRIER_ID),
+ID = {"field_name": "carrier_id"}
+WRONG_PACKAGES = [
+    ("no-number", {"carrier_code": "ups"}, 400, "unspecified", {"error_type": "system"}),
+    ("no-carrier", {"tracking_number": "1Z"}, 400, "field_value_required", {"error_type": "validation"}),
+    ("empty-number", UPS | {"tracking_number": ""}, 400, "unspecified", {"error_type": "system"}),
+    ("empty-carrier", UPS | {"carrier_code": ""}, 400, "field_value_required", {}),
+    ("empty-carrier-with-id", BY_ID | {"carrier_code": ""}, 400, "field_value_required", {}),
+    ("not-connected", UPS | {"carrier_code": "a"}, 400, "carrier_not_connected", {"carrier_code": "a"}),
+    ("not-connected-with-id", BY_ID | {"carrier_code": "a"}, 400, "carrier_not_connected", {}),
+    ("not-an-id", BY_ID | {"carrier_id": "SE-1"}, 400, "invalid_identifier", {"field_value": "SE-1"}),
+    ("id-of-26", BY_ID | {"carrier_id": "se-" + "1" * 23}, 400, "invalid_identifier", ID),
+    ("id-of-25", BY_ID | {"carrier_id": "se-" + "1" * 22}, 404, "invalid_identifier", ID),
 ]
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
-def test_fake_response_conforms_to_the_spec(case: Case) -> None:
-    carriers = {"se-28529731": "dhl_express"}
-    with (
-        FakeShipEngine(carriers, api_key=KEY, rate_limit=case.rate_limit) as fake,
-        httpx.Client(base_url=fake.url, headers={"API-Key": case.key}) as client,
-    ):
-        if case.updates is not None:
-            is_webhook = case.path.startswith(WEBHOOKS)
-            (client.post(WEBHOOKS, json=HOOK) if is_webhook else client.post(START, params=UPS)).raise_for_status()
-            for code in case.updates:
-                fake.update("1Z", code)
-        content = b"" if case.body is None else json.dumps(case.body).encode()
-        response = client.request(case.method, case.path, params=case.query, content=content)
-    operation = START if case.path == "/v1/tracking/begin" else case.path
-    methods = METHODS.get(operation, METHODS[WEBHOOK])
-    method = case.method if case.method in methods else methods[0]
-    validate_response(method, operation, response.status_code, response.headers, response.content)
-    assert response.status_code == case.status
-    if case.code is not None:
-        (item,) = response.json()["errors"]
-        assert item.items() >= {"error_source": "shipengine", "error_code": case.code, **case.members}.items()
-        assert response.json()["request_id"] == response.headers["x-shipengine-requestid"]
-    if case.status == 204:
-        assert not {"content-type", "content-length"} & response.headers.keys()
-    if case.status == 405:
-        assert response.headers["Allow"] == ", ".join(methods)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def serving() -> Iterator[FakeShipEngine]:
+    """A fake with a package that is not yet in system, a delivered package and a webhook."""
     with FakeShipEngine({"se-28529731": "dhl_express"}, api_key=KEY) as fake:
+        call(fake, "POST", START, UPS)
+        call(fake, "POST", START, DELIVERED)
+        fake.update("3Z", "AC")
+        fake.update("3Z", "DE")
+        call(fake, "POST", WEBHOOKS, body=HOOK)
         yield fake
+
+
+def call(
+    fake: FakeShipEngine, method: str, path: str, query: Any = None, *, body: Any = None, key: str = KEY
+) -> httpx.Response:
+    """Call an operation; validate the response against the spec."""
+    content = b"" if body is None else json.dumps(body).encode()
+    response = httpx.request(method, fake.url + path, params=query, content=content, headers={"API-Key": key})
+    methods = OPERATIONS.get(path, OPERATIONS[WEBHOOK] if path.startswith(WEBHOOKS) else ["POST"])
+    described = method if method in methods else methods[0]
+    path = path if path in OPERATIONS or path.startswith(WEBHOOKS) else START
+    validate_response(described, path, response.status_code, response.headers, response.content)
+    return response
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "status", "code", "members"),
+    [
+        pytest.param("POST", START, UPS, 204, None, {}, id="start"),
+        pytest.param("POST", START, BY_ID, 204, None, {}, id="start-by-id"),
+        pytest.param("POST", STOP, UPS, 204, None, {}, id="stop"),
+        pytest.param("POST", STOP, UNKNOWN, 404, "not_found", {}, id="stop-unknown"),
+        pytest.param("POST", STOP, DELIVERED, 404, "not_found", {}, id="stop-delivered"),
+        pytest.param("GET", GET, UPS, 200, None, {}, id="get-before-updates"),
+        pytest.param("GET", GET, DELIVERED, 200, None, {}, id="get-delivered"),
+        pytest.param("GET", GET, UNKNOWN, 404, "not_found", {}, id="get-unknown"),
+        pytest.param("POST", "/v1/tracking/begin", UPS, 404, "not_found", {}, id="wrong-path"),
+        *(
+            pytest.param(method, START, UPS, 405, "unspecified", {"error_type": "validation"}, id=f"start-{method}")
+            for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
+        ),
+        *(
+            pytest.param(method, path, query, status, code, members, id=f"{path}-{name}")
+            for method, path in (("POST", START), ("POST", STOP), ("GET", GET))
+            for name, query, status, code, members in WRONG_PACKAGES
+        ),
+    ],
+)
+def test_fake_response_about_a_package_conforms_to_the_spec(
+    serving: FakeShipEngine, method: str, path: str, query: Any, status: int, code: str | None, members: dict[str, str]
+) -> None:
+    response = call(serving, method, path, query)
+    assert response.status_code == status
+    if code is not None:
+        (item,) = response.json()["errors"]
+        assert item.items() >= {"error_source": "shipengine", "error_code": code, **members}.items()
+        assert response.json()["request_id"] == response.headers["x-shipengine-requestid"]
+    assert (status == 204) != ("content-type" in response.headers)
+    assert response.headers.get("Allow") == ("POST" if status == 405 else None)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        pytest.param("GET", WEBHOOKS, None, 200, None, id="list"),
+        pytest.param("POST", WEBHOOKS, HOOK | {"event": "batch"}, 200, None, id="create"),
+        pytest.param("POST", WEBHOOKS, ALL_MEMBERS, 200, None, id="create-with-all-members"),
+        pytest.param("POST", WEBHOOKS, HOOK, 409, "webhook_event_type_conflict", id="create-conflict"),
+        *(
+            pytest.param("POST", WEBHOOKS, {**HOOK, "event": "a", **changes}, 400, "invalid_field_value", id=name)
+            for name, changes in WRONG_HOOKS.items()
+        ),
+        pytest.param("POST", WEBHOOKS, {"event": "a"}, 400, "invalid_field_value", id="create-without-url"),
+        pytest.param("PUT", WEBHOOK, {"url": "https://a.example/", "store_id": -(2**31)}, 204, None, id="update"),
+        pytest.param("PUT", WEBHOOK, {"name": 7}, 400, "invalid_field_value", id="update-wrong-name"),
+        pytest.param("PUT", WEBHOOK, [], 400, "invalid_field_value", id="update-array"),
+        pytest.param("PUT", WEBHOOK, None, 400, "invalid_field_value", id="update-without-body"),
+        pytest.param("PUT", WEBHOOKS + "/se-1", {"name": "n"}, 404, "invalid_identifier", id="update-unknown"),
+        pytest.param("PATCH", WEBHOOK, None, 405, "unspecified", id="other-method"),
+        pytest.param("DELETE", WEBHOOK, None, 204, None, id="delete"),
+        pytest.param("DELETE", WEBHOOKS + "/1", None, 400, "invalid_identifier", id="delete-not-an-id"),
+    ],
+)
+def test_fake_response_about_a_webhook_conforms_to_the_spec(
+    serving: FakeShipEngine, method: str, path: str, body: Any, status: int, code: str | None
+) -> None:
+    response = call(serving, method, path, body=body)
+    assert response.status_code == status
+    assert code is None or response.json()["errors"][0]["error_code"] == code
+    assert method != "DELETE" or len(serving.webhooks) == (status != 204)
+
+
+@pytest.mark.parametrize("path", OPERATIONS)
+def test_fake_checks_key_and_rate_limit_of_every_operation(serving: FakeShipEngine, path: str) -> None:
+    for method in OPERATIONS[path]:
+        serving.rate_limit = RateLimit(1)
+        responses = [call(serving, method, path, UPS, key="x") for _ in range(2)]
+        assert [response.status_code for response in responses] == [401, 429]
+        errors = [response.json()["errors"][0] for response in responses]
+        assert [(one["error_code"], one["error_type"]) for one in errors] == [
+            ("unauthorized", "security"),
+            ("rate_limit_exceeded", "system"),
+        ]
+        assert [response.headers["RateLimit-Limit"] for response in responses] == ["1", "1"]
+        assert ["Retry-After" in response.headers for response in responses] == [False, True]
 
 
 @pytest.mark.parametrize("code", [*StatusCode, "ZZ"])
@@ -167,6 +162,7 @@ def test_fake_update_conforms_to_the_spec(serving: FakeShipEngine, code: str) ->
     schema = {"$ref": "#/components/schemas/TrackingEvent", "components": DOCUMENT["components"]}
     OAS31Validator(schema).validate(json.loads(body))
     assert isinstance(parse(body), TrackingEvent)
+    assert call(serving, "GET", GET, UPS).json()["status_code"] == code
 
 
 # Left out is the one check that the API itself would fail: it rejects requests that the schema allows. The vendor's
@@ -177,12 +173,17 @@ def test_fake_update_conforms_to_the_spec(serving: FakeShipEngine, code: str) ->
 API = schemathesis.openapi.from_dict(DOCUMENT)
 
 
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with FakeShipEngine(api_key=KEY) as fake:
+        yield fake.url
+
+
 @API.parametrize()
 @share(2)
-def test_schemathesis_finds_no_difference_from_the_spec(case: Any, serving: FakeShipEngine) -> None:
-    case.call_and_validate(
-        base_url=serving.url, headers={"API-Key": KEY}, excluded_checks=[positive_data_acceptance], timeout=60
-    )
+def test_schemathesis_finds_no_difference_from_the_spec(case: Any, url: str) -> None:
+    headers = {"API-Key": KEY}
+    case.call_and_validate(base_url=url, headers=headers, excluded_checks=[positive_data_acceptance], timeout=60)
 
 
 def test_validation_rejects_what_the_spec_does_not_allow() -> None:
@@ -190,9 +191,8 @@ def test_validation_rejects_what_the_spec_does_not_allow() -> None:
     wrong = error(400, "unspecified", "No.").data.partition(b"\r\n\r\n")[2].replace(b"request_id", b"id")
     for method, path, status, headers, body in (
         ("POST", START, 400, json_type, wrong),
-        ("POST", START, 502, json_type, b"{}"),
         ("POST", START, 204, {"ratelimit-limit": "x"}, b""),
-        *(("GET", GET, 200, json_type, body) for body in (b"[]", b'{"status_code": 5}', b'{"events": {}}')),
+        ("GET", GET, 200, json_type, b'{"events": {}}'),
         ("GET", WEBHOOKS, 200, json_type, b'[{"webhook_id": 7}]'),
     ):
         with pytest.raises(OpenAPIError):

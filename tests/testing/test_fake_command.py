@@ -107,19 +107,13 @@ def test_command_reports_a_port_that_is_in_use(
     ("option", "value", "word"),
     [
         pytest.param("--port", "65536", "65536", id="port-too-high"),
-        pytest.param("--port", "a", "--port", id="port-word"),
         pytest.param("--connected", "seko", "ID=CODE", id="connected-without-id"),
-        pytest.param("--connected", "=seko", "ID=CODE", id="connected-empty-id"),
-        pytest.param("--connected", "se-1=", "ID=CODE", id="connected-empty-code"),
         pytest.param("--webhook-url", "localhost:5000/x", "'localhost:5000/x'", id="webhook-url-without-scheme"),
         pytest.param("--rate-limit", "200", "CALLS/SECONDS", id="rate-limit-without-window"),
-        pytest.param("--rate-limit", "200/", "CALLS/SECONDS", id="rate-limit-empty-window"),
         pytest.param("--rate-limit", "-1/60", "--rate-limit", id="rate-limit-negative"),
-        pytest.param("--journey", "", "--journey", id="journey-empty"),
         pytest.param("--journey", "IT,,DE", "'IT,,DE'", id="journey-empty-code"),
         pytest.param("--journey", "IT, DE", "'IT, DE'", id="journey-space"),
         pytest.param("--pause", "-1", "--pause", id="pause-negative"),
-        pytest.param("--pause", "nan", "SECONDS", id="pause-nan"),
         pytest.param("--pause", "1e9", "SECONDS", id="pause-exponent"),
     ],
 )
@@ -134,22 +128,22 @@ DEFAULTS: dict[str, Any] = {
     "connected": [], "api_key": "TEST_of_the_fake_server", "port": 8080, "rate_limit": None, "webhook_url": None,
     "journey": ["IT", "DE"], "journey_pause": 0.0, "repeat": False, "shuffle": False,
 }  # fmt: skip
-OPTIONS = {
-    "--port 0": {"port": 0},
-    "--connected se-1=a --connected se-2=b=c": {"connected": [("se-1", "a"), ("se-2", "b=c")]},
-    "--webhook-url http://127.0.0.1:5000/x": {"webhook_url": "http://127.0.0.1:5000/x"},
-    "--webhook-url https://host/": {"webhook_url": "https://host/"},
-    "--rate-limit 200/60": {"rate_limit": RateLimit(200, 60.0)},
-    "--rate-limit 0/1.5": {"rate_limit": RateLimit(0, 1.5)},
-    "--journey AC": {"journey": ["AC"]},
-    "--journey AC,ZZ,EX": {"journey": ["AC", "ZZ", "EX"]},
-    "--pause 0.25 --repeat --shuffle": {"journey_pause": 0.25, "repeat": True, "shuffle": True},
-}
+OPTIONS = (
+    "--connected se-1=a --connected se-2=b=c --api-key k --port 0 --rate-limit 0/1.5 --webhook-url https://host/x "
+    "--journey AC,ZZ,EX --pause 0.25 --repeat --shuffle"
+)
+CHANGED: dict[str, Any] = {
+    "connected": [("se-1", "a"), ("se-2", "b=c")], "api_key": "k", "port": 0, "rate_limit": RateLimit(0, 1.5),
+    "webhook_url": "https://host/x", "journey": ["AC", "ZZ", "EX"], "journey_pause": 0.25, "repeat": True,
+    "shuffle": True,
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("options", "changes"), [pytest.param("", {}, id="defaults"), *OPTIONS.items()])
+@pytest.mark.parametrize(
+    ("options", "passed"), [pytest.param("", DEFAULTS, id="none"), pytest.param(OPTIONS, CHANGED, id="all")]
+)
 def test_command_passes_its_options_to_the_fake(
-    monkeypatch: pytest.MonkeyPatch, options: str, changes: dict[str, Any]
+    monkeypatch: pytest.MonkeyPatch, options: str, passed: dict[str, Any]
 ) -> None:
     created: list[dict[str, Any]] = []
 
@@ -159,4 +153,4 @@ def test_command_passes_its_options_to_the_fake(
 
     monkeypatch.setattr("shipengine_tracking.testing.__main__.FakeShipEngine", create)
     assert run(monkeypatch, *options.split()) == 1
-    assert created == [{**DEFAULTS, **changes}]
+    assert created == [passed]

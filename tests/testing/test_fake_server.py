@@ -11,12 +11,11 @@ import time
 import uuid
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import httpx
 import pytest
 
-from shipengine_tracking.testing import FakeShipEngine, RateLimit, Request, Response, Subscription
+from shipengine_tracking.testing import FakeShipEngine, Request, Response, Subscription
 from support import wait_until
 
 START, STOP, GET = "/v1/tracking/start", "/v1/tracking/stop", "/v1/tracking"
@@ -73,12 +72,6 @@ def test_get_before_the_first_update_is_not_yet_in_system(raw: httpx.Client) -> 
     assert state["carrier_code"] == "usps"  # as ShipEngine does with stamps_com
 
 
-@pytest.mark.parametrize("key", [None, "", "another"])
-def test_missing_or_wrong_key_is_unauthorized(fake: FakeShipEngine, key: str | None) -> None:
-    response = httpx.post(fake.url + START, params=PACKAGE, headers={} if key is None else {"API-Key": key})
-    assert (response.status_code, fake.subscriptions, len(fake.requests)) == (401, [], 1)
-
-
 def test_parameters_in_the_body_do_not_count(fake: FakeShipEngine, raw: httpx.Client) -> None:
     assert raw.post(START, data=PACKAGE).status_code == 400
     assert fake.requests[0].body == b"tracking_number=1Z&carrier_code=ups"
@@ -88,15 +81,6 @@ def test_head_response_has_no_body(raw: httpx.Client) -> None:
     for headers in ({}, {"Transfer-Encoding": "chunked"}):
         assert raw.head(START, headers=headers).content == b""
     assert raw.post(START, params=PACKAGE).status_code == 204
-
-
-def test_every_response_has_the_rate_limit_headers() -> None:
-    with FakeShipEngine(rate_limit=RateLimit(9, 60.0)) as fake:
-        responses = [httpx.post(fake.url + START, headers={"API-Key": key}) for key in (fake.api_key, "x") * 6]
-        assert httpx.get(fake.url + "/jwks").status_code == 200
-    assert [response.status_code for response in responses] == [400, 401] * 4 + [400, 429, 429, 429]
-    assert {response.headers["ratelimit-limit"] for response in responses} == {"9"}
-    assert ["retry-after" in response.headers for response in responses] == [False] * 9 + [True] * 3
 
 
 # --- responses that a test asks for ---------------------------------------------------------------------------------
@@ -150,13 +134,10 @@ def test_enqueued_fault_reaches_the_client(
         pytest.param("POST / HTTP/1.1" + "\r\na: b" * 101, "431 Request Header Fields Too Large", id="many-headers"),
         *(
             pytest.param(f"POST / HTTP/1.1\r\nContent-Length: {length}", "400 Bad Request", id=f"length-{name}")
-            for name, length in {
-                "word": "two", "negative": "-1", "fraction": "1.5", "empty": "", "superscript": "\xb2",
-                "9-digits": "9" * 9, "5000-digits": "9" * 5000,
-            }.items()
+            for name, length in {"word": "two", "negative": "-1", "superscript": "\xb2", "long": "9" * 9}.items()
         ),
     ],
-)  # fmt: skip
+)
 def test_malformed_request_gets_an_error_of_the_api(fake: FakeShipEngine, sent: str, status: str) -> None:
     with connect(fake) as connection:
         connection.sendall(sent.encode("latin-1") + b"\r\n\r\n")
@@ -220,19 +201,15 @@ sys.modules["cryptography"] = None
 from shipengine_tracking import TrackingClient
 from shipengine_tracking.testing import FakeShipEngine
 
-with FakeShipEngine() as fake:
-    with TrackingClient(fake.api_key, base_url=fake.url) as client:
-        client.start(tracking_number="1Z", carrier_code="ups")
-        print(client.get(tracking_number="1Z", carrier_code="ups").status_code.value)
-    try:
-        fake.update("1Z")
-    except ImportError as error:
-        print("[webhooks]" in str(error))
+with FakeShipEngine() as fake, TrackingClient(fake.api_key, base_url=fake.url) as client:
+    client.start(tracking_number="1Z", carrier_code="ups")
+    print(client.get(tracking_number="1Z", carrier_code="ups").status_code.value)
+    fake.update("1Z")
 """
 
 
-def test_fake_needs_cryptography_only_for_signing(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(WITHOUT_CRYPTOGRAPHY)
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.stdout.splitlines(), done.stderr) == (["NY", "True"], "")
+def test_fake_needs_cryptography_only_for_signing() -> None:
+    command = [sys.executable, "-c", WITHOUT_CRYPTOGRAPHY]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "NY\n"
+    assert "[webhooks]" in done.stderr.splitlines()[-1]
