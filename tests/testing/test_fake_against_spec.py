@@ -26,27 +26,60 @@ UPS = {"tracking_number": "1Z", "carrier_code": "ups"}
 UNKNOWN, DELIVERED = UPS | {"tracking_number": "2Z"}, UPS | {"tracking_number": "3Z"}
 BY_ID = {"tracking_number": "1Z", "carrier_id": "se-28529731"}
 HOOK: dict[str, Any] = {"url": "https://example.com/", "event": "track"}
-WRONG_HOOKS: dict[str, dict[str, Any]] = {
-    "create-null-url": {"url": None},
-    "create-empty-event": {"event": ""},
-    "create-wrong-header": {"headers": [{"key": "A"}]},
-    "create-large-store": {"store_id": 2**31},
-    "create-boolean-store": {"store_id": True},
+OTHER: dict[str, Any] = HOOK | {"event": "batch"}
+ALL_MEMBERS = OTHER | {"headers": [{"key": "A", "value": "b"}], "name": "n", "store_id": 2**31 - 1, "x": 1}
+
+# What to call with which query or body; the status, the error code and further members of the error.
+CASES: dict[str, tuple[str, str, Any, int, str | None, dict[str, str]]] = {
+    "start": ("POST", START, UPS, 204, None, {}),
+    "start-by-id": ("POST", START, BY_ID, 204, None, {}),
+    "stop": ("POST", STOP, UPS, 204, None, {}),
+    "stop-unknown": ("POST", STOP, UNKNOWN, 404, "not_found", {}),
+    "stop-delivered": ("POST", STOP, DELIVERED, 404, "not_found", {}),
+    "get-before-updates": ("GET", GET, UPS, 200, None, {}),
+    "get-delivered": ("GET", GET, DELIVERED, 200, None, {}),
+    "get-unknown": ("GET", GET, UNKNOWN, 404, "not_found", {}),
+    "wrong-path": ("POST", "/v1/tracking/begin", UPS, 404, "not_found", {}),
+    "list": ("GET", WEBHOOKS, None, 200, None, {}),
+    "create": ("POST", WEBHOOKS, OTHER, 200, None, {}),
+    "create-with-all-members": ("POST", WEBHOOKS, ALL_MEMBERS, 200, None, {}),
+    "create-conflict": ("POST", WEBHOOKS, HOOK, 409, "webhook_event_type_conflict", {}),
+    "update": ("PUT", WEBHOOK, {"url": "https://a.example/", "store_id": -(2**31)}, 204, None, {}),
+    "update-unknown": ("PUT", WEBHOOKS + "/se-1", {}, 404, "invalid_identifier", {"field_name": "webhook_id"}),
+    "delete": ("DELETE", WEBHOOK, None, 204, None, {}),
+    "delete-not-an-id": ("DELETE", WEBHOOKS + "/1", None, 400, "invalid_identifier", {"field_name": "webhook_id"}),
 }
-ALL_MEMBERS = HOOK | {"event": "a", "headers": [{"key": "A", "value": "b"}], "name": "n", "store_id": 2**31 - 1, "x": 1}
-ID = {"field_name": "carrier_id"}
-WRONG_PACKAGES = [
-    ("no-number", {"carrier_code": "ups"}, 400, "unspecified", {"error_type": "system"}),
-    ("no-carrier", {"tracking_number": "1Z"}, 400, "field_value_required", {"error_type": "validation"}),
-    ("empty-number", UPS | {"tracking_number": ""}, 400, "unspecified", {"error_type": "system"}),
-    ("empty-carrier", UPS | {"carrier_code": ""}, 400, "field_value_required", {}),
-    ("empty-carrier-with-id", BY_ID | {"carrier_code": ""}, 400, "field_value_required", {}),
-    ("not-connected", UPS | {"carrier_code": "a"}, 400, "carrier_not_connected", {"carrier_code": "a"}),
-    ("not-connected-with-id", BY_ID | {"carrier_code": "a"}, 400, "carrier_not_connected", {}),
-    ("not-an-id", BY_ID | {"carrier_id": "SE-1"}, 400, "invalid_identifier", {"field_value": "SE-1"}),
-    ("id-of-26", BY_ID | {"carrier_id": "se-" + "1" * 23}, 400, "invalid_identifier", ID),
-    ("id-of-25", BY_ID | {"carrier_id": "se-" + "1" * 22}, 404, "invalid_identifier", ID),
+WRONG_METHODS = [(method, START) for method in ("GET", "PUT", "DELETE", "OPTIONS", "TRACE", "QUERY")]
+WRONG_METHODS += [("PATCH", path) for path in OPERATIONS]
+CASES |= {f"{path}-{method}": (method, path, UPS, 405, "unspecified", {}) for method, path in WRONG_METHODS}
+CASES |= {
+    f"{path}-{name}": (OPERATIONS[path][0], path, query, status, code, members)
+    for path in (START, STOP, GET)
+    for name, query, status, code, members in (
+        ("no-number", {"carrier_code": "ups"}, 400, "unspecified", {"error_type": "system"}),
+        ("no-carrier", {"tracking_number": "1Z"}, 400, "field_value_required", {"error_type": "validation"}),
+        ("empty-number", UPS | {"tracking_number": ""}, 400, "unspecified", {"error_type": "system"}),
+        ("empty-carrier", UPS | {"carrier_code": ""}, 400, "field_value_required", {}),
+        ("empty-carrier-with-id", BY_ID | {"carrier_code": ""}, 400, "field_value_required", {}),
+        ("not-connected", UPS | {"carrier_code": "a"}, 400, "carrier_not_connected", {"carrier_code": "a"}),
+        ("not-connected-with-id", BY_ID | {"carrier_code": "a"}, 400, "carrier_not_connected", {}),
+        ("not-an-id", BY_ID | {"carrier_id": "SE-1"}, 400, "invalid_identifier", {"field_value": "SE-1"}),
+        ("id-of-26", BY_ID | {"carrier_id": "se-" + "1" * 23}, 400, "invalid_identifier", {}),
+        ("id-of-25", BY_ID | {"carrier_id": "se-" + "1" * 22}, 404, "invalid_identifier", {}),
+    )
+}
+WRONG_BODIES: list[tuple[str, str, str, Any]] = [
+    ("null-url", "POST", WEBHOOKS, OTHER | {"url": None}),
+    ("no-url", "POST", WEBHOOKS, {"event": "batch"}),
+    ("empty-event", "POST", WEBHOOKS, HOOK | {"event": ""}),
+    ("wrong-header", "POST", WEBHOOKS, OTHER | {"headers": [{"key": "A"}]}),
+    ("large-store", "POST", WEBHOOKS, OTHER | {"store_id": 2**31}),
+    ("boolean-store", "POST", WEBHOOKS, OTHER | {"store_id": True}),
+    ("number-as-name", "PUT", WEBHOOK, {"name": 7}),
+    ("array", "PUT", WEBHOOK, []),
+    ("no-body", "PUT", WEBHOOK, None),
 ]
+CASES |= {name: (method, path, body, 400, "invalid_field_value", {}) for name, method, path, body in WRONG_BODIES}
 
 
 @pytest.fixture
@@ -57,88 +90,39 @@ def serving() -> Iterator[FakeShipEngine]:
         call(fake, "POST", START, DELIVERED)
         fake.update("3Z", "AC")
         fake.update("3Z", "DE")
-        call(fake, "POST", WEBHOOKS, body=HOOK)
+        call(fake, "POST", WEBHOOKS, HOOK)
         yield fake
 
 
-def call(
-    fake: FakeShipEngine, method: str, path: str, query: Any = None, *, body: Any = None, key: str = KEY
-) -> httpx.Response:
-    """Call an operation; validate the response against the spec."""
-    content = b"" if body is None else json.dumps(body).encode()
-    response = httpx.request(method, fake.url + path, params=query, content=content, headers={"API-Key": key})
-    methods = OPERATIONS.get(path, OPERATIONS[WEBHOOK] if path.startswith(WEBHOOKS) else ["POST"])
-    described = method if method in methods else methods[0]
-    path = path if path in OPERATIONS or path.startswith(WEBHOOKS) else START
-    validate_response(described, path, response.status_code, response.headers, response.content)
+def call(fake: FakeShipEngine, method: str, path: str, data: Any = None, *, key: str = KEY) -> httpx.Response:
+    """Call an operation with a query, or a body for webhooks; validate the response against the spec."""
+    is_webhook = path.startswith(WEBHOOKS)
+    given: dict[str, Any] = {"params": data} if not is_webhook else {} if data is None else {"json": data}
+    response = httpx.request(method, fake.url + path, headers={"API-Key": key}, timeout=60, **given)
+    if path not in OPERATIONS and not is_webhook:
+        path = START
+    methods = OPERATIONS.get(path, OPERATIONS[WEBHOOK])
+    method = method if method in methods else methods[0]
+    validate_response(method, path, response.status_code, response.headers, response.content)
     return response
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "query", "status", "code", "members"),
-    [
-        pytest.param("POST", START, UPS, 204, None, {}, id="start"),
-        pytest.param("POST", START, BY_ID, 204, None, {}, id="start-by-id"),
-        pytest.param("POST", STOP, UPS, 204, None, {}, id="stop"),
-        pytest.param("POST", STOP, UNKNOWN, 404, "not_found", {}, id="stop-unknown"),
-        pytest.param("POST", STOP, DELIVERED, 404, "not_found", {}, id="stop-delivered"),
-        pytest.param("GET", GET, UPS, 200, None, {}, id="get-before-updates"),
-        pytest.param("GET", GET, DELIVERED, 200, None, {}, id="get-delivered"),
-        pytest.param("GET", GET, UNKNOWN, 404, "not_found", {}, id="get-unknown"),
-        pytest.param("POST", "/v1/tracking/begin", UPS, 404, "not_found", {}, id="wrong-path"),
-        *(
-            pytest.param(method, START, UPS, 405, "unspecified", {"error_type": "validation"}, id=f"start-{method}")
-            for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
-        ),
-        *(
-            pytest.param(method, path, query, status, code, members, id=f"{path}-{name}")
-            for method, path in (("POST", START), ("POST", STOP), ("GET", GET))
-            for name, query, status, code, members in WRONG_PACKAGES
-        ),
-    ],
+    ("method", "path", "data", "status", "code", "members"),
+    [pytest.param(*case, id=name) for name, case in CASES.items()],
 )
-def test_fake_response_about_a_package_conforms_to_the_spec(
-    serving: FakeShipEngine, method: str, path: str, query: Any, status: int, code: str | None, members: dict[str, str]
+def test_fake_response_conforms_to_the_spec(
+    serving: FakeShipEngine, method: str, path: str, data: Any, status: int, code: str | None, members: dict[str, str]
 ) -> None:
-    response = call(serving, method, path, query)
+    response = call(serving, method, path, data)
     assert response.status_code == status
     if code is not None:
         (item,) = response.json()["errors"]
         assert item.items() >= {"error_source": "shipengine", "error_code": code, **members}.items()
         assert response.json()["request_id"] == response.headers["x-shipengine-requestid"]
     assert (status == 204) != ("content-type" in response.headers)
-    assert response.headers.get("Allow") == ("POST" if status == 405 else None)
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status", "code"),
-    [
-        pytest.param("GET", WEBHOOKS, None, 200, None, id="list"),
-        pytest.param("POST", WEBHOOKS, HOOK | {"event": "batch"}, 200, None, id="create"),
-        pytest.param("POST", WEBHOOKS, ALL_MEMBERS, 200, None, id="create-with-all-members"),
-        pytest.param("POST", WEBHOOKS, HOOK, 409, "webhook_event_type_conflict", id="create-conflict"),
-        *(
-            pytest.param("POST", WEBHOOKS, {**HOOK, "event": "a", **changes}, 400, "invalid_field_value", id=name)
-            for name, changes in WRONG_HOOKS.items()
-        ),
-        pytest.param("POST", WEBHOOKS, {"event": "a"}, 400, "invalid_field_value", id="create-without-url"),
-        pytest.param("PUT", WEBHOOK, {"url": "https://a.example/", "store_id": -(2**31)}, 204, None, id="update"),
-        pytest.param("PUT", WEBHOOK, {"name": 7}, 400, "invalid_field_value", id="update-wrong-name"),
-        pytest.param("PUT", WEBHOOK, [], 400, "invalid_field_value", id="update-array"),
-        pytest.param("PUT", WEBHOOK, None, 400, "invalid_field_value", id="update-without-body"),
-        pytest.param("PUT", WEBHOOKS + "/se-1", {"name": "n"}, 404, "invalid_identifier", id="update-unknown"),
-        pytest.param("PATCH", WEBHOOK, None, 405, "unspecified", id="other-method"),
-        pytest.param("DELETE", WEBHOOK, None, 204, None, id="delete"),
-        pytest.param("DELETE", WEBHOOKS + "/1", None, 400, "invalid_identifier", id="delete-not-an-id"),
-    ],
-)
-def test_fake_response_about_a_webhook_conforms_to_the_spec(
-    serving: FakeShipEngine, method: str, path: str, body: Any, status: int, code: str | None
-) -> None:
-    response = call(serving, method, path, body=body)
-    assert response.status_code == status
-    assert code is None or response.json()["errors"][0]["error_code"] == code
-    assert method != "DELETE" or len(serving.webhooks) == (status != 204)
+    assert response.headers.get("Allow") == (", ".join(OPERATIONS[path]) if status == 405 else None)
+    assert len(serving.webhooks) == 1 + (method == "POST" and status == 200) - (method == "DELETE" and status == 204)
 
 
 @pytest.mark.parametrize("path", OPERATIONS)

@@ -24,7 +24,7 @@ PACKAGE = {"tracking_number": "1Z", "carrier_code": "ups"}
 
 @pytest.fixture
 def raw(fake: FakeShipEngine) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=fake.url, headers={"API-Key": fake.api_key}) as client:
+    with httpx.Client(base_url=fake.url, headers={"API-Key": fake.api_key}, timeout=60) as client:
         yield client
 
 
@@ -115,8 +115,8 @@ def test_enqueued_fault_reaches_the_client(
 ) -> None:
     fake.enqueue(response)
     with pytest.raises(error):
-        raw.post(START, params=PACKAGE, timeout=0.5 if error is httpx.ReadTimeout else 60)
-    assert raw.post(START, params=PACKAGE, timeout=60).status_code == 204
+        raw.post(START, params=PACKAGE, timeout=httpx.Timeout(60, read=0.5 if error is httpx.ReadTimeout else 60))
+    assert raw.post(START, params=PACKAGE).status_code == 204
 
 
 # --- malformed requests ---------------------------------------------------------------------------------------------
