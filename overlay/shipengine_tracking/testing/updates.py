@@ -137,7 +137,7 @@ def _new_pair() -> tuple[Any, list[dict[str, str]]]:
 
     private, curve = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())
     numbers, point = private.public_key().public_numbers(), curve.public_key().public_numbers()
-    ec_key = {"kty": "EC", "crv": "P-256", "x": _encode(point.x), "y": _encode(point.y)}
+    ec_key = {"kty": "EC", "crv": "P-256", "x": _encode(point.x, 32), "y": _encode(point.y, 32)}
     rsa_key = {"kty": "RSA", "n": _encode(numbers.n), "e": _encode(numbers.e)}
     return private, [{**key, "kid": str(uuid.uuid4()), "use": "sig"} for key in (ec_key, rsa_key)]
 
@@ -145,8 +145,8 @@ def _new_pair() -> tuple[Any, list[dict[str, str]]]:
 _first_pair = cache(_new_pair)  # takes 100 ms and more, so all fakes of a process share it
 
 
-def _encode(number: int) -> str:
-    return urlsafe_b64encode(number.to_bytes((number.bit_length() + 7) // 8)).rstrip(b"=").decode()
+def _encode(number: int, length: int = 0) -> str:
+    return urlsafe_b64encode(number.to_bytes(length or (number.bit_length() + 7) // 8)).rstrip(b"=").decode()
 
 
 @define(eq=False)

@@ -44,7 +44,7 @@ class Registry:
         self.webhooks.remove(self._named_by(request))
 
     def _named_by(self, request: Request) -> dict[str, Any]:
-        webhook_id = request.path.rpartition("/")[2]
+        webhook_id = request.path.partition("/webhooks/")[2]
         known = {webhook["webhook_id"]: webhook for webhook in self.webhooks}
         check_id(webhook_id, "webhook_id", known)
         return known[webhook_id]
