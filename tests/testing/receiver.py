@@ -1,4 +1,4 @@
-"""A receiver of updates."""
+"""A receiver of updates, and a way to start the journey of a package."""
 
 from __future__ import annotations
 
@@ -21,11 +21,17 @@ class Receiver(FakeShipEngine):
         self.requests.append(request)
         return Response.of(self.statuses.pop(0) if self.statuses else 204)
 
-    def events(self, sender: str) -> list[TrackingEvent]:
-        """Verify all deliveries with the keys of the fake at a URL; return their events."""
-        verifier = Verifier(base_url=sender)
+    def events(self, sender: FakeShipEngine | str) -> list[TrackingEvent]:
+        """Verify all deliveries with the keys of a fake or its URL; return their events."""
+        verifier = Verifier(base_url=sender if isinstance(sender, str) else sender.url)
         return [verifier.verify(request.headers, request.body) for request in self.requests]
 
-    def codes(self, sender: str) -> list[str | None]:
+    def codes(self, sender: FakeShipEngine | str) -> list[str | None]:
         """Return the status codes of all deliveries, in order."""
         return [event.data.status_code for event in self.events(sender)]
+
+
+def start(fake: FakeShipEngine, query: str = "tracking_number=1Z&carrier_code=ups") -> None:
+    """Start tracking a package."""
+    response = fake.respond(Request("POST", f"/v1/tracking/start?{query}", {"API-Key": fake.api_key}))
+    assert response.data.startswith(b"HTTP/1.1 204 ")

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -21,9 +21,6 @@ from receiver import Receiver
 from shipengine_tracking.testing import RateLimit
 from shipengine_tracking.testing.__main__ import main
 from support import wait_until
-
-START = "/v1/tracking/start"
-COMMAND = [sys.executable, "-m", "shipengine_tracking.testing"]
 
 
 @pytest.fixture(autouse=True)
@@ -36,19 +33,6 @@ def _restore_the_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     signal.signal(signal.SIGTERM, handler)
 
 
-@pytest.fixture
-def created(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What fakes are made with. None is made: `main` exits with 1."""
-    created: list[dict[str, Any]] = []
-
-    def create(**arguments: Any) -> None:
-        created.append(arguments)
-        raise OSError("not in this test")
-
-    monkeypatch.setattr("shipengine_tracking.testing.__main__.FakeShipEngine", create)
-    return created
-
-
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["command", *arguments])
     with pytest.raises(SystemExit) as caught:
@@ -56,71 +40,44 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return int(caught.value.code or 0)
 
 
-def serve(monkeypatch: pytest.MonkeyPatch, visit: Callable[[str], None], *arguments: str, number: int = 15) -> str:
-    """Serve on any port, call `visit` with the URL in another thread, then end with a signal; return the output."""
-    out = io.StringIO()
-    failures: list[BaseException] = []
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_command_serves_until_a_signal_ends_it(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    out, results = io.StringIO(), list[Any]()
 
-    def visit_and_end() -> None:
+    def visit() -> None:
         try:
             wait_until(lambda: out.getvalue().count("\n") >= 3)
-            visit(re.findall(r"http://127\.0\.0\.1:[0-9]+", out.getvalue())[0])
-        except BaseException as error:
-            failures.append(error)
+            url = re.findall(r"http://127\.0\.0\.1:[0-9]+", out.getvalue())[0]
+            query = {"tracking_number": "1Z", "carrier_id": "se-2"}
+            response = httpx.post(url + "/v1/tracking/start", params=query, headers={"API-Key": "TEST_other"})
+            wait_until(lambda: len(receiver.requests) == 4)
+            results.extend([response.status_code, receiver.codes(url)])
         finally:
             os.kill(os.getpid(), number)
 
-    visitor = threading.Thread(target=visit_and_end)
-    monkeypatch.setattr(sys, "argv", ["command", "--port", "0", *arguments])
-    with monkeypatch.context() as context:
+    monkeypatch.setattr(logging.getLogger("httpx"), "disabled", True)
+    for one in (signal.SIGINT, signal.SIGTERM):  # a signal must not end the tests if `main` returns early
+        signal.signal(one, lambda *_: None)
+    with Receiver() as receiver, monkeypatch.context() as context:
         context.setattr(sys, "stdout", out)
         context.setattr(logging.root, "handlers", [])
-        context.setattr(logging.getLogger("httpx"), "disabled", True)
-        # A signal must not end the tests if `main` returns early.
-        for one in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(one, lambda *_: None)
+        journey = ["--webhook-url", receiver.url, "--journey", "AC,EX", "--repeat", "--pause", "0.01"]
+        arguments = ["--port", "0", "--api-key", "TEST_other", "--connected", "se-2=a=b", *journey]
+        context.setattr(sys, "argv", ["command", *arguments])
+        visitor = threading.Thread(target=visit)
         visitor.start()
         main()
         visitor.join()
-    assert not failures
-    return out.getvalue()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_command_serves_until_a_signal_ends_it(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
-    statuses: list[int] = []
-
-    def visit(url: str) -> None:
-        for identifier in ("se-1", "se-2"):
-            query = {"tracking_number": "1Z", "carrier_id": identifier}
-            statuses.append(httpx.post(url + START, params=query, headers={"API-Key": "TEST_other"}).status_code)
-
-    connected = ["--connected", "se-1=seko", "--connected", "se-2=a=b"]
-    out = serve(monkeypatch, visit, "--api-key", "TEST_other", *connected, number=number)
-    assert statuses == [204, 204]
-    banner, first, second = out.split("\nPOST ")
+    assert results == [204, ["AC", "AC", "EX", "EX"]]
+    banner, _, line = out.getvalue().partition("\nPOST ")
     assert "API key TEST_other" in banner
-    assert f"{START}?carrier_code=stamps_com&tracking_number=" in banner
-    for line, identifier in ((first, "se-1"), (second, "se-2")):
-        assert re.fullmatch(rf"{START}\?tracking_number=1Z&carrier_id={identifier} .* 204 No Content\n?", line)
-
-
-def test_command_sends_a_journey(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Receiver() as receiver:
-        codes: list[str | None] = []
-
-        def visit(url: str) -> None:
-            package = {"tracking_number": "1Z", "carrier_code": "ups"}
-            httpx.post(url + START, params=package, headers={"API-Key": "TEST_of_the_fake_server"})
-            wait_until(lambda: len(receiver.requests) == 4)
-            codes.extend(receiver.codes(url))
-
-        serve(monkeypatch, visit, "--webhook-url", receiver.url, "--journey", "AC,EX", "--repeat", "--pause", "0.01")
-    assert codes == ["AC", "AC", "EX", "EX"]
+    assert "/v1/tracking/start?carrier_code=stamps_com&tracking_number=" in banner
+    assert re.match(r"/v1/tracking/start\?tracking_number=1Z&carrier_id=se-2 .* 204 No Content\n", line)
 
 
 def test_command_runs_as_a_process() -> None:
-    with subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, text=True) as server:
+    command = [sys.executable, "-m", "shipengine_tracking.testing", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         assert "TEST_of_the_fake_server" in server.stdout.readline()  # at once, although it is a pipe
         server.send_signal(signal.SIGINT)
@@ -132,7 +89,7 @@ def test_command_has_a_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     out = capsys.readouterr().out
     options = "--port --api-key --connected --rate-limit --webhook-url --journey --pause --repeat --shuffle"
     assert set(re.findall(r"^ +(--[a-z-]+)", out, re.MULTILINE)) == set(options.split())
-    assert "/60" in out
+    assert [word for word in ("200/60", "/v1/environment/webhooks", "401") if word not in out] == []
 
 
 def test_command_reports_a_port_that_is_in_use(
@@ -147,30 +104,23 @@ def test_command_reports_a_port_that_is_in_use(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "word"),
+    ("option", "value", "word"),
     [
-        (["--port", "65536"], "65536"),
-        (["--port", "a"], "--port"),
-        (["--connected", "seko"], "ID=CODE"),
-        (["--connected", "=seko"], "ID=CODE"),
-        (["--connected", "se-1="], "ID=CODE"),
-        (["--webhook-url", "localhost:5000/x"], "'localhost:5000/x'"),
-        (["--rate-limit", "200"], "CALLS/SECONDS"),
-        (["--rate-limit", "200/"], "CALLS/SECONDS"),
-        (["--rate-limit", "-1/60"], "--rate-limit"),
-        (["--rate-limit", "a/60"], "CALLS/SECONDS"),
-        (["--journey", ""], "--journey"),
-        (["--journey", "IT,,DE"], "'IT,,DE'"),
-        (["--journey", "IT, DE"], "'IT, DE'"),
-        (["--pause", "-1"], "--pause"),
-        (["--pause", "nan"], "SECONDS"),
-        (["--pause", "1e9"], "SECONDS"),
+        pytest.param("--port", "65536", "65536", id="port-too-high"),
+        pytest.param("--connected", "seko", "ID=CODE", id="connected-without-id"),
+        pytest.param("--webhook-url", "localhost:5000/x", "'localhost:5000/x'", id="webhook-url-without-scheme"),
+        pytest.param("--rate-limit", "200", "CALLS/SECONDS", id="rate-limit-without-window"),
+        pytest.param("--rate-limit", "-1/60", "--rate-limit", id="rate-limit-negative"),
+        pytest.param("--journey", "IT,,DE", "'IT,,DE'", id="journey-empty-code"),
+        pytest.param("--journey", "IT, DE", "'IT, DE'", id="journey-space"),
+        pytest.param("--pause", "-1", "--pause", id="pause-negative"),
+        pytest.param("--pause", "1e9", "SECONDS", id="pause-exponent"),
     ],
 )
-def test_command_rejects_invalid_arguments(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], word: str
+def test_command_rejects_an_invalid_argument(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str, word: str
 ) -> None:
-    assert run(monkeypatch, *arguments) in (1, 2)
+    assert run(monkeypatch, option, value) in (1, 2)
     assert word in capsys.readouterr().err.splitlines()[-1]
 
 
@@ -178,26 +128,29 @@ DEFAULTS: dict[str, Any] = {
     "connected": [], "api_key": "TEST_of_the_fake_server", "port": 8080, "rate_limit": None, "webhook_url": None,
     "journey": ["IT", "DE"], "journey_pause": 0.0, "repeat": False, "shuffle": False,
 }  # fmt: skip
+OPTIONS = (
+    "--connected se-1=a --connected se-2=b=c --api-key k --port 0 --rate-limit 0/1.5 --webhook-url https://host/x "
+    "--journey AC,ZZ,EX --pause 0.25 --repeat --shuffle"
+)
+CHANGED: dict[str, Any] = {
+    "connected": [("se-1", "a"), ("se-2", "b=c")], "api_key": "k", "port": 0, "rate_limit": RateLimit(0, 1.5),
+    "webhook_url": "https://host/x", "journey": ["AC", "ZZ", "EX"], "journey_pause": 0.25, "repeat": True,
+    "shuffle": True,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("arguments", "changes"),
-    [
-        ([], {}),
-        (["--port", "0"], {"port": 0}),
-        (["--connected", "se-1=a", "--connected", "se-2=b=c"], {"connected": [("se-1", "a"), ("se-2", "b=c")]}),
-        (["--webhook-url", "http://127.0.0.1:5000/x"], {"webhook_url": "http://127.0.0.1:5000/x"}),
-        (["--webhook-url", "https://host/"], {"webhook_url": "https://host/"}),
-        (["--rate-limit", "200/60"], {"rate_limit": RateLimit(200, 60.0)}),
-        (["--rate-limit", "0/1.5"], {"rate_limit": RateLimit(0, 1.5)}),
-        (["--journey", "AC"], {"journey": ["AC"]}),
-        (["--journey", "AC,ZZ,EX"], {"journey": ["AC", "ZZ", "EX"]}),
-        (["--pause", "2"], {"journey_pause": 2.0}),
-        (["--pause", "0.25", "--repeat", "--shuffle"], {"journey_pause": 0.25, "repeat": True, "shuffle": True}),
-    ],
+    ("options", "passed"), [pytest.param("", DEFAULTS, id="none"), pytest.param(OPTIONS, CHANGED, id="all")]
 )
-def test_command_passes_its_arguments_to_the_fake(
-    monkeypatch: pytest.MonkeyPatch, created: list[dict[str, Any]], arguments: list[str], changes: dict[str, Any]
+def test_command_passes_its_options_to_the_fake(
+    monkeypatch: pytest.MonkeyPatch, options: str, passed: dict[str, Any]
 ) -> None:
-    assert run(monkeypatch, *arguments) == 1
-    assert created == [{**DEFAULTS, **changes}]
+    created: list[dict[str, Any]] = []
+
+    def create(**arguments: Any) -> None:
+        created.append(arguments)
+        raise OSError("not in this test")
+
+    monkeypatch.setattr("shipengine_tracking.testing.__main__.FakeShipEngine", create)
+    assert run(monkeypatch, *options.split()) == 1
+    assert created == [passed]

@@ -14,6 +14,11 @@ from typing import Any
 from .protocol import RateLimit
 from .server import FakeShipEngine
 
+ABOUT = "A fake ShipEngine on loopback. It responds as the API does and sends updates to webhooks."
+ABOUT_UPDATES = """\
+They go to --webhook-url and to the webhook that a client registers for the event "track" with
+POST /v1/environment/webhooks. Each time the fake is started it signs with new keys. A receiver that is already running
+fetches them at most once a minute, and responds with 401 until then."""
 BANNER = """\
 A fake ShipEngine is listening at {url} with the API key {api_key}. Press Ctrl-C to stop. Try:
   curl -i -X POST -H 'API-Key: {api_key}' \\
@@ -41,8 +46,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    text = "A fake ShipEngine on loopback: start, stop and get respond as the API does."
-    parser = argparse.ArgumentParser(prog="python -m shipengine_tracking.testing", description=text)
+    parser = argparse.ArgumentParser(prog="python -m shipengine_tracking.testing", description=ABOUT)
     add = parser.add_argument
     add("--port", type=int, default=8080, help="the port to listen on; 0 takes any free one (default 8080)")
     add("--api-key", default="TEST_of_the_fake_server", help="the only valid API key")
@@ -51,15 +55,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--connected", **form, action="append", default=[], help=text)
     form = _form("CALLS/SECONDS", rf"([0-9]{{1,9}})/({NUMBER})", lambda *pair: RateLimit(int(pair[0]), float(pair[1])))
     add("--rate-limit", **form, help="the account's rate limit, such as 200/60 (default: none)")
+    add = parser.add_argument_group("updates of each package that is started", ABOUT_UPDATES).add_argument
     form = _form("URL", "(https?://.+)", str)
-    add("--webhook-url", **form, help="where to send the updates of each package that is started")
+    add("--webhook-url", **form, help="where to send them, besides the registered webhook")
     form = _form("CODE,CODE", "([^ ,]+(?:,[^ ,]+)*)", re.compile("[^,]+").findall)
-    add("--journey", **form, default="IT,DE", help="the status codes to send for each package (default IT,DE)")
+    add("--journey", **form, default="IT,DE", help="the status codes to send (default IT,DE)")
     form = _form("SECONDS", f"({NUMBER})", float)
-    text = "the real time between two updates of a package (default 0)"
-    add("--pause", **form, dest="journey_pause", default="0", help=text)
+    add("--pause", **form, dest="journey_pause", default="0", help="the real time between two updates (default 0)")
     add("--repeat", action="store_true", help="deliver each update twice")
-    add("--shuffle", action="store_true", help="deliver the updates of a package out of order")
+    add("--shuffle", action="store_true", help="deliver them out of order")
     return parser
 
 

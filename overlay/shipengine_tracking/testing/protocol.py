@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import partial
 from http.client import responses
 from math import ceil, inf
@@ -17,19 +17,6 @@ from attrs import define, field, frozen
 
 # ShipEngine treats USPS and stamps_com as one carrier. These carriers need no connected account.
 OPEN_CARRIERS = frozenset({"usps", "stamps_com", "ups", "fedex"})
-
-WEBHOOKS = "/v1/environment/webhooks"
-METHODS = {
-    "/v1/tracking/start": "POST",
-    "/v1/tracking/stop": "POST",
-    "/v1/tracking": "GET",
-    WEBHOOKS: "GET, POST",
-    WEBHOOKS + "/": "PUT, DELETE",  # with an ID
-    "/jwks": "GET",
-}
-
-# Not imported from the client: the fake checks what the client sends.
-SHIPENGINE_ID = re.compile(r"(?=.{1,25}\Z)se(-[a-z0-9]+)+")
 
 Then = Literal["keep", "close", "reset", "hang"]
 _Headers = Mapping[str, str] | None
@@ -87,18 +74,16 @@ class Response:
         cls, status: int, body: Any = b"", headers: _Headers = None, *, then: Then = "keep", delay: float = 0.0
     ) -> Response:
         """Return a well-formed response. A body that is neither bytes nor a string is sent as JSON."""
-        lines = dict(headers or {})
-        given = {name.lower() for name in lines}
+        lines = _headers(headers)
         if not isinstance(body, bytes | str):
             body = json.dumps(body, indent=2).replace("\n", "\r\n")  # the API's own format
-            if "content-type" not in given:
-                lines["Content-Type"] = "application/json; charset=utf-8"
+            lines.setdefault("Content-Type", "application/json; charset=utf-8")
         data = body.encode() if isinstance(body, str) else body
-        if not given & {"content-length", "transfer-encoding"} and (data or status != 204):
-            lines["Content-Length"] = str(len(data))
-        status_line = f"HTTP/1.1 {status} {responses.get(status, 'Unknown')}"
-        head = "\r\n".join([status_line, *map(": ".join, lines.items()), "", ""])
-        return cls(head.encode("latin-1") + data, then, delay)
+        if "transfer-encoding" not in lines and (data or status != 204):
+            lines.setdefault("Content-Length", str(len(data)))
+        status_line = f"HTTP/1.1 {status} {responses.get(status, 'Unknown')}".encode()
+        head = b"\r\n".join([status_line, *map(b": ".join, lines.raw), b"", b""])
+        return cls(head + data, then, delay)
 
 
 def error(status: int, code: str, message: str, *, headers: _Headers = None, **members: object) -> Response:
@@ -114,39 +99,39 @@ def request_ids() -> dict[str, str]:
     return dict.fromkeys(("x-shipengine-requestid", "request-id"), str(uuid.uuid4()))
 
 
-def check(request: Request, api_key: str, headers: Mapping[str, str]) -> Response | None:
-    """Return the error response to a request that is not for any operation of the API, or not allowed."""
-    reject = partial(error, headers=headers)
-    path = WEBHOOKS + "/" if request.path.startswith(WEBHOOKS + "/") else request.path
-    if path != "/jwks" and request.headers.get("api-key") != api_key:
-        return reject(401, "unauthorized", "The API key is missing or not valid.", error_type="security")
-    methods = METHODS.get(path)
-    if methods is None:
-        return reject(404, "not_found", "There is nothing here.", error_type="validation")
-    if request.method not in methods.split(", "):
-        allow = {**headers, "Allow": methods}
-        return error(405, "unspecified", f"Use {methods}.", error_type="validation", headers=allow)
-    return None
+class RejectionError(Exception):
+    """Raised for a request that gets an error response. The arguments are those of `error`, without the headers."""
+
+    def __init__(self, status: int, code: str, message: str, **members: Any):
+        super().__init__(message)
+        self.response = partial(error, status, code, message, **members)
 
 
-def read_package(request: Request, connected: Mapping[str, str], headers: Mapping[str, str]) -> Response | Subscription:
-    """Return the package that a request is about, or the error response."""
-    reject = partial(error, headers=headers)
+def read_package(request: Request, connected: Mapping[str, str]) -> Subscription:
+    """Return the package that a request is about, or raise a `RejectionError`."""
     query = dict(request.query)
     number, code, identifier = (query.get(name) for name in Subscription._fields)
     if not number:
         # The API reports a missing number as a system error, and names no field.
-        return reject(400, "unspecified", "A tracking number is required.", error_type="system")
+        raise RejectionError(400, "unspecified", "A tracking number is required.", error_type="system")
     if code and code not in OPEN_CARRIERS and code not in connected.values():
-        return reject(400, "carrier_not_connected", f"{code} is not connected to this account.", carrier_code=code)
+        raise RejectionError(
+            400, "carrier_not_connected", f"{code} is not connected to this account.", carrier_code=code
+        )
     if code == "" or (code is None and identifier is None):
-        return reject(400, "field_value_required", "A carrier is required.", error_type="validation")
-    if identifier is not None and not SHIPENGINE_ID.fullmatch(identifier):
-        message = f"{identifier} is not a valid carrier ID."
-        return reject(400, "invalid_identifier", message, field_name="carrier_id", field_value=identifier)
-    if identifier is not None and identifier not in connected:
-        return reject(404, "invalid_identifier", f"There is no carrier {identifier}.", field_name="carrier_id")
+        raise RejectionError(400, "field_value_required", "A carrier is required.", error_type="validation")
+    if identifier is not None:
+        check_id(identifier, "carrier_id", connected)
     return Subscription(number, code, identifier)
+
+
+def check_id(identifier: str, name: str, known: Container[str]) -> None:
+    """Raise a `RejectionError` of an ID, the value of the field `name`, that is malformed or not known."""
+    members = {"field_name": name, "field_value": identifier}
+    if not re.fullmatch(r"(?=.{1,25}\Z)se(-[a-z0-9]+)+", identifier):
+        raise RejectionError(400, "invalid_identifier", f"{identifier} is not a valid ID.", **members)
+    if identifier not in known:
+        raise RejectionError(404, "invalid_identifier", f"There is no {identifier} in this account.", **members)
 
 
 @define

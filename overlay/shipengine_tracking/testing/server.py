@@ -17,17 +17,18 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from typing import Any, Self
 
-from .protocol import WEBHOOKS, RateLimit, Request, Response, Subscription, check, error, read_package, request_ids
+from .protocol import RateLimit, RejectionError, Request, Response, error, read_package, request_ids
 from .updates import MAX_TRIES, RETRY_PAUSE, Delivery, History, Signer, Update, post, shuffled
 from .webhooks import Registry
 
 log = logging.getLogger(__name__)
 
+WEBHOOKS = "/v1/environment/webhooks"
 MAX_CLOSE = 2.0  # seconds that `close` waits for threads
 
 
 class FakeShipEngine:
-    """Responds like the API, records requests, and fails as you tell it to.
+    """Responds like the API, records requests, and fails on request.
 
     It is not a sandbox: it sends updates whatever the key, and knows all carriers. Where the API's documentation is
     silent, it accepts: a carrier ID alone, and any carrier code beside it.
@@ -40,7 +41,8 @@ class FakeShipEngine:
         webhook_url: Where to send the updates of subscribed packages, see `journey`. They also go to the webhook that
             is registered for the event `track`, with its headers.
         webhook_pause: Seconds between two tries to deliver an update. There are at most three.
-        journey: The status codes that are sent for each subscribed package, in order, until it is stopped.
+        journey: The status codes that are sent for each subscribed package, in order, until it is stopped. A
+            journey does not end at `DE` or `EX`.
         journey_pause: Seconds between two updates of a journey. Their events are six hours apart in any case.
         repeat: Whether a journey delivers each update twice.
         shuffle: Whether a journey delivers its updates out of order.
@@ -74,13 +76,21 @@ class FakeShipEngine:
         self.journey, self.journey_pause, self.repeat, self.shuffle = tuple(journey), journey_pause, repeat, shuffle
         self.deliveries: list[Delivery] = []
         self.requests: list[Request] = []
-        self.subscriptions: list[Subscription] = []
         self.connections = 0
         self._registry = Registry()
         self.webhooks = self._registry.webhooks
+        self._history = History()
+        self.subscriptions = self._history.subscriptions
+        self._operations: dict[str, dict[str, Callable[[Request], object]]] = {
+            "/v1/tracking/start": {"POST": self._start},
+            "/v1/tracking/stop": {"POST": self._stop},
+            "/v1/tracking": {"GET": self._get},
+            WEBHOOKS: {"GET": lambda _: self.webhooks, "POST": self._registry.create},
+            WEBHOOKS + "/": {"PUT": self._registry.update, "DELETE": self._registry.delete},  # with an ID
+            "/jwks": {"GET": lambda _: {"keys": self._signer.keys}},
+        }
         self._enqueued: deque[Response] = deque()
         self._lock = threading.Lock()
-        self._history = History()
         self._server = _Server(port, self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._server.start_thread(self._server.serve_forever, 0.005)
@@ -111,11 +121,11 @@ class FakeShipEngine:
 
         An update that the receiver does not accept is sent again in the background.
         """
-        receivers = [(to, dict[str, str]())] if to else self._receivers()
+        receivers = [_receiver(to)] if to else self._receivers()
         if not receivers:
-            raise ValueError("there is no URL to deliver to: pass to=…, set webhook_url, or register a webhook")
+            raise ValueError("no URL to deliver to: pass to=…, set webhook_url or register a webhook")
         body = self._add_event(tracking_number, status_code, data)
-        deliveries = [self._deliver(url, body, headers) for url, headers in receivers]
+        deliveries = [self._deliver(receiver, body) for receiver in receivers]
         return deliveries[0]
 
     def sign(self, body: bytes, timestamp: str | None = None) -> dict[str, str]:
@@ -135,41 +145,36 @@ class FakeShipEngine:
     def _headers(self, body: bytes) -> dict[str, str]:
         return {"Content-Type": "application/json", **self.sign(body)}
 
-    def _receivers(self) -> list[tuple[str, dict[str, str]]]:
-        """Return the URLs that updates go to, each with its custom headers."""
-        webhook = self._registry.find("track")
-        registered = [(webhook["url"], {one["key"]: one["value"] for one in webhook["headers"]})] if webhook else []
-        return [*([(self.webhook_url, {})] if self.webhook_url else []), *registered]
+    def _receivers(self) -> list[dict[str, Any]]:
+        """Return the webhooks that updates go to."""
+        registered = [webhook for webhook in self.webhooks if webhook["event"] == "track"]
+        return [_receiver(self.webhook_url), *registered] if self.webhook_url else registered
 
     def _add_event(self, number: str, status_code: str, data: dict[str, Any]) -> bytes:
         with self._lock:
             return self._history.add(number, status_code, self.url, data)
 
-    def _deliver(self, url: str, body: bytes, custom: dict[str, str]) -> Delivery:
-        delivery = Delivery(url, body)
+    def _deliver(self, receiver: dict[str, Any], body: bytes) -> Delivery:
+        delivery = Delivery(receiver["url"], body)
         self.deliveries.append(delivery)
-        if not post(delivery, {**custom, **self._headers(body)}):
-            self._server.start_thread(self._retry, delivery, custom)
+        self._try(delivery, {header["key"]: header["value"] for header in receiver["headers"]}, MAX_TRIES - 1)
         return delivery
 
-    def _retry(self, delivery: Delivery, custom: dict[str, str]) -> None:
-        for _ in range(MAX_TRIES - 1):
-            if self._server.closed.wait(self.webhook_pause) or post(
-                delivery, {**custom, **self._headers(delivery.body)}
-            ):
-                return
+    def _try(self, delivery: Delivery, custom: dict[str, str], retries: int) -> None:
+        def retry() -> None:
+            if not self._server.closed.wait(self.webhook_pause):
+                self._try(delivery, custom, retries - 1)
 
-    def _travel(self, number: str, receivers: list[tuple[str, dict[str, str]]]) -> None:
-        copies = 2 if self.repeat else 1
-        bodies = (body for code in self.journey for body in [self._add_event(number, code, {})] * copies)
+        if not post(delivery, {**custom, **self._headers(delivery.body)}) and retries:
+            self._server.start_thread(retry)
+
+    def _travel(self, number: str, receivers: list[dict[str, Any]]) -> None:
+        bodies = (body for code in self.journey for body in [self._add_event(number, code, {})] * (1 + self.repeat))
         for body in shuffled(list(bodies)) if self.shuffle else bodies:
-            for url, headers in receivers:
-                self._deliver(url, body, headers)
-            if self._server.closed.wait(self.journey_pause) or not self._is_subscribed(number):
+            for receiver in receivers:
+                self._deliver(receiver, body)
+            if self._server.closed.wait(self.journey_pause) or not self._history.is_subscribed(number):
                 return
-
-    def _is_subscribed(self, number: str) -> bool:
-        return any(one.tracking_number == number for one in self.subscriptions)
 
     def respond(self, request: Request) -> Response:
         """Record a request and return the response to it."""
@@ -177,48 +182,43 @@ class FakeShipEngine:
             self.requests.append(request)
             if self._enqueued:
                 return self._enqueued.popleft()
-            if (request.method, request.path) == ("GET", "/jwks"):
-                return self._jwks()  # it is not limited
-            is_allowed, headers = self.rate_limit.count(time.monotonic()) if self.rate_limit else (True, {})
+            headers: dict[str, str] = {}
+            try:
+                body = self._find_operation(request, headers)(request)
+            except RejectionError as rejection:
+                return rejection.response(headers=headers)
+            headers |= request_ids()
+            return Response.of(204, headers=headers) if body is None else Response.of(200, body, headers)
+
+    def _find_operation(self, request: Request, headers: dict[str, str]) -> Callable[[Request], object]:
+        """Return the operation that a request calls, or raise a `RejectionError`; add the headers of the response."""
+        path = WEBHOOKS + "/" if request.path.startswith(WEBHOOKS + "/") else request.path
+        if path != "/jwks":  # which needs no key and is not limited
+            is_allowed, limits = self.rate_limit.count(time.monotonic()) if self.rate_limit else (True, {})
+            headers.update(limits)
             if not is_allowed:
-                return error(429, "rate_limit_exceeded", "Too many calls.", error_type="system", headers=headers)
-            if rejection := check(request, self.api_key, headers):
-                return rejection
-            if request.path.startswith(WEBHOOKS):
-                return self._registry.respond(request, headers)
-            package = read_package(request, self.connected, headers)
-            if isinstance(package, Response):
-                return package
-            operations = {"/v1/tracking/start": self._start, "/v1/tracking/stop": self._stop}
-            if response := operations.get(request.path, self._get)(package, {**request_ids(), **headers}):
-                return response
-            message = f"{package.tracking_number} is not being tracked."
-            return error(404, "not_found", message, error_type="validation", headers=headers)
+                raise RejectionError(429, "rate_limit_exceeded", "Too many calls.", error_type="system")
+            if request.headers.get("api-key") != self.api_key:
+                raise RejectionError(401, "unauthorized", "The API key is missing or not valid.", error_type="security")
+        operations = self._operations.get(path)
+        if operations is None:
+            raise RejectionError(404, "not_found", "No such path.", error_type="validation")
+        if request.method not in operations:
+            headers["Allow"] = ", ".join(operations)
+            raise RejectionError(405, "unspecified", f"Use {headers['Allow']}.", error_type="validation")
+        return operations[request.method]
 
-    def _jwks(self) -> Response:
-        try:
-            return Response.of(200, self._signer.jwks(), request_ids())  # needs no API key
-        except ImportError as missing:
-            return error(500, "unspecified", str(missing), error_type="system")
-
-    def _start(self, package: Subscription, headers: dict[str, str]) -> Response:
-        number, code, carrier_id = package
-        self.subscriptions.append(package)
-        self._history.begin(number, code or self.connected.get(carrier_id or ""))
+    def _start(self, request: Request) -> None:
+        package = read_package(request, self.connected)
+        self._history.start(package, package.carrier_code or self.connected.get(package.carrier_id or ""))
         if receivers := self._receivers():
-            self._server.start_thread(self._travel, number, receivers)
-        return Response.of(204, headers=headers)
+            self._server.start_thread(self._travel, package.tracking_number, receivers)
 
-    def _stop(self, package: Subscription, headers: dict[str, str]) -> Response | None:
-        number = package.tracking_number
-        if not self._is_subscribed(number) or number in self._history.ended:
-            return None
-        self.subscriptions[:] = [one for one in self.subscriptions if one.tracking_number != number]
-        return Response.of(204, headers=headers)
+    def _stop(self, request: Request) -> None:
+        self._history.stop(read_package(request, self.connected).tracking_number)
 
-    def _get(self, package: Subscription, headers: dict[str, str]) -> Response | None:
-        state = self._history.get(package.tracking_number)
-        return Response.of(200, state, headers) if state else None
+    def _get(self, request: Request) -> dict[str, Any]:
+        return self._history.get(read_package(request, self.connected).tracking_number)
 
     def __enter__(self) -> Self:
         return self
@@ -229,6 +229,10 @@ class FakeShipEngine:
     def close(self) -> None:
         """Stop listening, close all connections and end all deliveries. Closing twice is fine."""
         self._server.close()
+
+
+def _receiver(url: str) -> dict[str, Any]:
+    return {"url": url, "headers": []}
 
 
 class _Server(ThreadingTCPServer):
@@ -247,8 +251,6 @@ class _Server(ThreadingTCPServer):
         threading.Thread(target=work, args=arguments, name=self._name, daemon=True).start()
 
     def close(self) -> None:
-        if self.closed.is_set():
-            return
         self.closed.set()
         self.shutdown()
         self.server_close()
@@ -300,10 +302,9 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_TRACE = do_QUERY = _respond  # noqa: N815
 
     def _send(self, response: Response) -> None:
-        head_length = response.data.find(b"\r\n\r\n") + 4
-        status_line = response.data[:head_length].partition(b"\r\n")[0]
-        log.info("%s -> %s", self.requestline, status_line.decode("latin-1"))
-        self.wfile.write(response.data[:head_length] if self.command == "HEAD" else response.data)
+        head, separator, _ = response.data.partition(b"\r\n\r\n")
+        log.info("%s -> %s", self.requestline, head.partition(b"\r\n")[0].decode("latin-1"))
+        self.wfile.write(head + separator if self.command == "HEAD" else response.data)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Reject what is not a valid request, with the API's error body."""
@@ -311,6 +312,3 @@ class _Handler(BaseHTTPRequestHandler):
         code = {501: 405, 505: 400}.get(code, code)  # an unknown method or version is the client's fault
         headers, text = {"Connection": "close"}, message or "This is not a valid request."
         self._send(error(code, "unspecified", text, error_type="validation", headers=headers))
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name it overrides
-        """Write nothing to stderr; the log has it."""

@@ -16,6 +16,8 @@ from urllib.parse import quote, urlencode
 import httpx
 from attrs import define, field
 
+from .protocol import RejectionError, Subscription
+
 log = logging.getLogger(__name__)
 
 MAX_TRIES, RETRY_PAUSE = 3, 7200.0  # ShipEngine tries three times, two hours apart, and then drops the update
@@ -36,23 +38,35 @@ class Update(NamedTuple):
 
 
 class History:
-    """The state of each package: what `get` returns and updates carry."""
+    """The subscriptions, and the state of each package: what `get` returns and updates carry."""
 
     def __init__(self) -> None:
-        self.ended: set[str] = set()  # packages whose subscription ended with a delivery or a delivery exception
+        self.subscriptions: list[Subscription] = []
+        self._ended: set[str] = set()  # packages whose subscription ended with a delivery or a delivery exception
         self._carriers: dict[str, str | None] = {}  # of all packages that were ever subscribed
         self._events: dict[str, list[dict[str, Any]]] = {}
         self._states: dict[str, dict[str, Any]] = {}
 
-    def begin(self, number: str, carrier: str | None) -> None:
+    def start(self, package: Subscription, carrier: str | None) -> None:
         """Subscribe a package."""
-        self._carriers[number] = "usps" if carrier == "stamps_com" else carrier  # as ShipEngine reports it
-        self.ended.discard(number)
+        self.subscriptions.append(package)
+        self._carriers[package.tracking_number] = "usps" if carrier == "stamps_com" else carrier  # as ShipEngine does
+        self._ended.discard(package.tracking_number)
 
-    def get(self, number: str) -> dict[str, Any] | None:
-        """Return the `TrackingInformation` of a package, or None if it was never subscribed."""
+    def is_subscribed(self, number: str) -> bool:
+        """Return whether a package was started and not stopped."""
+        return any(one.tracking_number == number for one in self.subscriptions)
+
+    def stop(self, number: str) -> None:
+        """End all subscriptions of a package, or raise a `RejectionError`."""
+        if not self.is_subscribed(number) or number in self._ended:
+            raise RejectionError(404, "not_found", f"{number} is not being tracked.", error_type="validation")
+        self.subscriptions[:] = [one for one in self.subscriptions if one.tracking_number != number]
+
+    def get(self, number: str) -> dict[str, Any]:
+        """Return the `TrackingInformation` of a package. Raise a `RejectionError` if it was never subscribed."""
         if number not in self._carriers:
-            return None
+            raise RejectionError(404, "not_found", f"{number} is not being tracked.", error_type="validation")
         return self._states.get(number) or _state(number, self._carriers[number], "NY", [])
 
     def add(self, number: str, status_code: str, url: str, data: dict[str, Any]) -> bytes:
@@ -61,7 +75,11 @@ class History:
         Dates have several forms, as they have in the API.
         """
         events, carrier = self._events.get(number, []), self._carriers.get(number)
-        moment, description = _next_moment(events), _DESCRIPTIONS.get(status_code.upper())
+        if events:
+            moment = datetime.fromisoformat(events[0]["occurred_at"]) + timedelta(hours=6)
+        else:
+            moment = datetime.fromtimestamp(time.time(), UTC) - timedelta(days=2)
+        description = _DESCRIPTIONS.get(status_code.upper())
         event = {
             "occurred_at": moment.strftime(_SECONDS + "Z"),
             "carrier_occurred_at": (moment - timedelta(hours=6)).strftime(_SECONDS),
@@ -74,22 +92,13 @@ class History:
         if status_code.upper() == "DE":
             state["actual_delivery_date"] = moment.strftime(_SECONDS + ".%f0Z")
         state |= data
-        query = urlencode({"carrier_code": carrier, "tracking_number": number}, quote_via=quote) if carrier else ""
-        resource = f"{url}/v1/tracking?{query}" if query else None
+        query = urlencode({"carrier_code": carrier, "tracking_number": number}, quote_via=quote)
+        resource = f"{url}/v1/tracking?{query}" if carrier else None
         body = json.dumps({"resource_url": resource, "resource_type": "API_TRACK", "data": state}).encode()
         self._events[number], self._states[number] = events, state
         if status_code.upper() in ("DE", "EX"):
-            self.ended.add(number)
+            self._ended.add(number)
         return body
-
-
-def _next_moment(events: list[dict[str, Any]]) -> datetime:
-    now = datetime.fromtimestamp(time.time(), UTC)
-    if not events:
-        return now - timedelta(days=2)
-    last = datetime.fromisoformat(events[0]["occurred_at"])
-    # Not in the future, but later than the last in any case.
-    return max(min(last + timedelta(hours=6), now), last + timedelta(seconds=1))
 
 
 def _state(number: str, carrier: str | None, status_code: str, events: list[dict[str, Any]]) -> dict[str, Any]:
@@ -103,27 +112,22 @@ def _state(number: str, carrier: str | None, status_code: str, events: list[dict
 
 
 class Signer:
-    """The fake's keys. `/jwks` also has an elliptic-curve key for each, as ShipEngine's has."""
+    """Signs deliveries. Its public `keys` include an elliptic-curve key for each RSA key, as ShipEngine's do."""
 
     def __init__(self) -> None:
         from ..webhooks import _signature  # its ImportError says what to install
 
         self._scheme = _signature
-        self._private, keys = _first_pair()
-        self._keys = list(keys)
-
-    def jwks(self) -> dict[str, Any]:
-        """Return the public keys."""
-        return {"keys": self._keys}
+        self._private, self.keys = _first_pair()
 
     def rotate(self, *, keep: bool) -> None:
         """Sign with a new key; `keep` the old ones in the public key set."""
         self._private, keys = _new_pair()
-        self._keys = [*(self._keys if keep else ()), *keys]
+        self.keys = [*(self.keys if keep else ()), *keys]
 
     def sign(self, body: bytes, timestamp: str) -> dict[str, str]:
         """Return the three headers of a delivery."""
-        scheme, key_id = self._scheme, self._keys[-1]["kid"]
+        scheme, key_id = self._scheme, self.keys[-1]["kid"]
         signature = b64encode(self._private.sign(timestamp.encode() + b"." + body, *scheme.ALGORITHM)).decode()
         return {scheme.KEY_ID: key_id, scheme.SIGNATURE: signature, scheme.TIMESTAMP: timestamp}
 
@@ -133,7 +137,7 @@ def _new_pair() -> tuple[Any, list[dict[str, str]]]:
 
     private, curve = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())
     numbers, point = private.public_key().public_numbers(), curve.public_key().public_numbers()
-    ec_key = {"kty": "EC", "crv": "P-256", "x": _encode(point.x), "y": _encode(point.y)}
+    ec_key = {"kty": "EC", "crv": "P-256", "x": _encode(point.x, 32), "y": _encode(point.y, 32)}
     rsa_key = {"kty": "RSA", "n": _encode(numbers.n), "e": _encode(numbers.e)}
     return private, [{**key, "kid": str(uuid.uuid4()), "use": "sig"} for key in (ec_key, rsa_key)]
 
@@ -141,8 +145,8 @@ def _new_pair() -> tuple[Any, list[dict[str, str]]]:
 _first_pair = cache(_new_pair)  # takes 100 ms and more, so all fakes of a process share it
 
 
-def _encode(number: int) -> str:
-    return urlsafe_b64encode(number.to_bytes((number.bit_length() + 7) // 8)).rstrip(b"=").decode()
+def _encode(number: int, length: int = 0) -> str:
+    return urlsafe_b64encode(number.to_bytes(length or (number.bit_length() + 7) // 8)).rstrip(b"=").decode()
 
 
 @define(eq=False)
@@ -153,7 +157,7 @@ class Delivery:
         url: The receiver.
         body: The body of the POST.
         headers: The headers of the last try. Each try has a new signature.
-        statuses: The result of each try: the status of the response, or the name of the httpx exception.
+        statuses: The result of each try: the status of the response, or the name of the exception.
     """
 
     url: str
@@ -175,15 +179,13 @@ def post(delivery: Delivery, headers: dict[str, str]) -> bool:
         with httpx.Client(trust_env=False, timeout=TIMEOUT, verify=verify) as client:
             response = client.post(delivery.url, content=delivery.body, headers=headers)
             delivery.statuses.append(response.status_code)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last one for an impossible host name
         delivery.statuses.append(type(error).__name__)
-    except UnicodeError:  # an impossible host name; another subclass of UnicodeError in each version of Python
-        delivery.statuses.append("InvalidURL")
     log.info("%s <- an update: %s", delivery.url, delivery.statuses[-1])
     return delivery.is_accepted
 
 
 def shuffled(bodies: list[bytes]) -> list[bytes]:
     """Return the bodies in a random order that is not their own, if there is one."""
-    orders = (random.sample(bodies, len(bodies)) for _ in range(100))
-    return next((order for order in orders if order != bodies), bodies)
+    order = random.sample(bodies, len(bodies))
+    return order if order != bodies else order[::-1]

@@ -3,76 +3,67 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable
 from itertools import count
 from typing import Any, cast
 
-from .protocol import SHIPENGINE_ID, WEBHOOKS, Request, Response, error, request_ids
+from .protocol import RejectionError, Request, check_id
 
-_KINDS: dict[str, Any] = {"event": str, "url": str, "headers": list, "name": str, "store_id": int}
+_MEMBERS: dict[str, tuple[type, Callable[[Any], bool]]] = {
+    "event": (str, bool),
+    "url": (str, bool),
+    "headers": (list, lambda items: all(map(_is_header, items))),
+    "name": (str, lambda _: True),
+    "store_id": (int, lambda number: -(2**31) <= number < 2**31),
+}
 
 
 class Registry:
-    """Keeps the webhooks, as JSON objects, and responds to the operations on them."""
+    """Keeps the webhooks, as JSON objects. Each operation returns the body of its response."""
 
     def __init__(self) -> None:
         self.webhooks: list[dict[str, Any]] = []
         self._ids = count(3150628)
 
-    def find(self, event: str) -> dict[str, Any] | None:
-        """Return the webhook of an event. There is at most one."""
-        return next((webhook for webhook in self.webhooks if webhook["event"] == event), None)
+    def create(self, request: Request) -> dict[str, Any]:
+        """Register a webhook for an event that has none."""
+        members = _read_body(request, required=("event", "url"))
+        if any(webhook["event"] == members["event"] for webhook in self.webhooks):
+            raise RejectionError(409, "webhook_event_type_conflict", "The event already has a webhook.")
+        webhook_id = f"se-{next(self._ids)}"
+        self.webhooks.append({"webhook_id": webhook_id, "headers": [], "name": None, "store_id": None, **members})
+        return self.webhooks[-1]
 
-    def respond(self, request: Request, headers: Mapping[str, str]) -> Response:
-        """Return the response to a request, with these headers."""
-        reject = partial(error, headers=headers)
-        webhook_id, headers = request.path.removeprefix(WEBHOOKS).removeprefix("/"), {**request_ids(), **headers}
-        webhook = next((webhook for webhook in self.webhooks if webhook["webhook_id"] == webhook_id), None)
-        if request.method == "GET":
-            return Response.of(200, self.webhooks, headers)
-        if request.method != "POST" and not SHIPENGINE_ID.fullmatch(webhook_id):
-            return reject(400, "invalid_identifier", f"{webhook_id} is not a valid ID.", field_name="webhook_id")
-        if request.method != "POST" and webhook is None:
-            return reject(404, "invalid_identifier", f"There is no webhook {webhook_id}.", field_name="webhook_id")
-        if request.method == "DELETE":
-            self.webhooks[:] = [one for one in self.webhooks if one is not webhook]
-            return Response.of(204, headers=headers)
-        members, wrong = _read_body(request.body, () if webhook else ("event", "url"))
-        if wrong is not None:
-            return reject(
-                400, "invalid_field_value", f"{wrong} is not valid.", error_type="validation", field_name=wrong
-            )
-        if webhook is not None:
-            webhook.update((name, value) for name, value in members.items() if name != "event")
-            return Response.of(204, headers=headers)
-        if self.find(members["event"]):
-            return reject(409, "webhook_event_type_conflict", "The event already has a webhook.")
-        new: dict[str, Any] = {"headers": [], "name": None, "store_id": None, **members}
-        self.webhooks.append({"webhook_id": f"se-{next(self._ids)}", **new})
-        return Response.of(200, self.webhooks[-1], headers)
+    def update(self, request: Request) -> None:
+        """Change a webhook, but not its event."""
+        webhook = self._named_by(request)
+        webhook.update(_read_body(request) | {"event": webhook["event"]})
+
+    def delete(self, request: Request) -> None:
+        """Remove a webhook."""
+        self.webhooks.remove(self._named_by(request))
+
+    def _named_by(self, request: Request) -> dict[str, Any]:
+        webhook_id = request.path.partition("/webhooks/")[2]
+        known = {webhook["webhook_id"]: webhook for webhook in self.webhooks}
+        check_id(webhook_id, "webhook_id", known)
+        return known[webhook_id]
 
 
-def _read_body(body: bytes, required: tuple[str, ...]) -> tuple[dict[str, Any], str | None]:
-    """Return the known members of a body, and the name of one that is missing or not valid."""
+def _read_body(request: Request, required: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the known members of a body, or raise a `RejectionError` that names one that is missing or not valid."""
     try:
-        document = json.loads(body)
+        given = json.loads(request.body)
     except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        return {}, "the body"
-    given = cast("dict[str, Any]", document)
-    members = {name: value for name, value in given.items() if name in _KINDS}
-    wrong = (name for name in required if name not in members)
-    return members, next(wrong, next((name for name, value in members.items() if not _is_valid(name, value)), None))
-
-
-def _is_valid(name: str, value: Any) -> bool:
-    if type(value) is not _KINDS[name] or (name in ("event", "url") and not value):
-        return False
-    if name == "store_id":
-        return bool(-(2**31) <= value < 2**31)
-    return name != "headers" or all(_is_header(item) for item in value)
+        given = None
+    if not isinstance(given, dict):
+        raise RejectionError(400, "invalid_field_value", "The body is not a JSON object.")
+    members = {name: value for name, value in cast("dict[str, Any]", given).items() if name in _MEMBERS}
+    for name in (*required, *members):
+        kind, is_valid = _MEMBERS[name]
+        if type(members.get(name)) is not kind or not is_valid(members[name]):
+            raise RejectionError(400, "invalid_field_value", f"The {name} is not valid.", field_name=name)
+    return members
 
 
 def _is_header(item: Any) -> bool:
