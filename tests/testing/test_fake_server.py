@@ -77,8 +77,15 @@ def test_parameters_in_the_body_do_not_count(fake: FakeShipEngine, raw: httpx.Cl
     assert fake.requests[0].body == b"tracking_number=1Z&carrier_code=ups"
 
 
+def test_chunked_body_is_read(fake: FakeShipEngine, raw: httpx.Client) -> None:
+    for chunks in ([], [b"a" * 20, b"b"]):
+        assert raw.post(START, params=PACKAGE, content=iter(chunks)).status_code == 204
+        assert fake.requests[-1].body == b"".join(chunks)
+        assert "transfer-encoding" in fake.requests[-1].headers
+
+
 def test_head_response_has_no_body(raw: httpx.Client) -> None:
-    for headers in ({}, {"Transfer-Encoding": "chunked"}):
+    for headers in ({}, {"API-Key": "wrong"}):
         assert raw.head(START, headers=headers).content == b""
     assert raw.post(START, params=PACKAGE).status_code == 204
 
@@ -130,7 +137,7 @@ def test_enqueued_fault_reaches_the_client(
         pytest.param("\x16\x03\x01 what", "400 Bad Request", id="not-http"),
         pytest.param("BREW / HTTP/1.1", "405 Method Not Allowed", id="method"),
         pytest.param(f"POST /?{'1' * 66_000} HTTP/1.1", "414 ", id="long-target"),
-        pytest.param("POST / HTTP/1.1\r\nTransfer-Encoding: chunked", "411 Length Required", id="chunked"),
+        pytest.param("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz", "400 Bad Request", id="chunk"),
         pytest.param("POST / HTTP/1.1" + "\r\na: b" * 101, "431 Request Header Fields Too Large", id="many-headers"),
         *(
             pytest.param(f"POST / HTTP/1.1\r\nContent-Length: {length}", "400 Bad Request", id=f"length-{name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import struct
 import sys
@@ -282,12 +283,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         assert isinstance(self.server, _Server)
-        length = self.headers.get("content-length", "0")
-        if "transfer-encoding" in self.headers:
-            return self.send_error(411, "Send a Content-Length.")
-        if not length.isdecimal() or len(length) > 8:
-            return self.send_error(400, "The Content-Length is not valid.")
-        request = Request(self.command, self.path, self.headers.items(), self.rfile.read(int(length)))
+        try:
+            body = self._read_body()
+        except ValueError:
+            return self.send_error(400, "The length of the body is not valid.")
+        request = Request(self.command, self.path, self.headers.items(), body)
         response = self.server.fake.respond(request)
         self.server.closed.wait(response.delay)
         self._send(response)
@@ -301,6 +301,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_TRACE = do_QUERY = _respond  # noqa: N815
 
+    def _read_body(self) -> bytes:
+        """Return the body. Raises ValueError if its length, or that of a chunk, is not a short number."""
+        if "transfer-encoding" not in self.headers:
+            return self.rfile.read(_length(self.headers.get("content-length", "0"), 10))
+        chunks = list[bytes]()
+        while size := _length(self.rfile.readline(10).strip().decode("latin-1"), 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline(10)
+        self.rfile.readline(10)
+        return b"".join(chunks)
+
     def _send(self, response: Response) -> None:
         head, separator, _ = response.data.partition(b"\r\n\r\n")
         log.info("%s -> %s", self.requestline, head.partition(b"\r\n")[0].decode("latin-1"))
@@ -312,3 +323,9 @@ class _Handler(BaseHTTPRequestHandler):
         code = {501: 405, 505: 400}.get(code, code)  # an unknown method or version is the client's fault
         headers, text = {"Connection": "close"}, message or "This is not a valid request."
         self._send(error(code, "unspecified", text, error_type="validation", headers=headers))
+
+
+def _length(digits: str, base: int) -> int:
+    if not re.fullmatch("[0-9A-Fa-f]{1,8}", digits):
+        raise ValueError("not a length")
+    return int(digits, base)
