@@ -1,4 +1,4 @@
-"""What a client logs, over real sockets. test_flow.py has the cases."""
+"""What a client logs, over real sockets. test_retry_rules.py has the cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The flow of a call as pure state: the clock is injected, results are plain values, and no time passes."""
+"""The rules of retries and waits, without I/O: the clock is injected, and no time passes."""
 
 from __future__ import annotations
 
