@@ -19,7 +19,7 @@ BOMB = gzip.compress(b"x" * 50_000_000) + b"x" * 1_000_000
 @pytest.mark.parametrize(
     "response",
     [
-        pytest.param(Response.of(500, b"x" * 10_000_000), id="10 MB"),
+        pytest.param(Response.of(500, b"x" * 30_000_000), id="30 MB"),
         pytest.param(Response.of(500, BOMB, {"Content-Encoding": "gzip"}), id="a decompression bomb"),
     ],
 )
@@ -31,7 +31,7 @@ def test_large_body_is_truncated_in_bounded_memory(response: Response, fake: Fak
     tracemalloc.stop()
     assert error.body_truncated
     assert 990_000 < len(error.body) <= 1_000_000
-    assert peak < 6_000_000
+    assert peak < 12_000_000  # usually 4 MB; the first call in a process imports and compiles more
     assert caller.call_fake(fake) is None
 
 

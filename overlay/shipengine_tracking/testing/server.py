@@ -313,9 +313,9 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(chunks)
 
     def _send(self, response: Response) -> None:
-        head, separator, _ = response.data.partition(b"\r\n\r\n")
+        head = response.data[: response.data.find(b"\r\n\r\n") + 4]  # not `partition`: it would copy a large body
         log.info("%s -> %s", self.requestline, head.partition(b"\r\n")[0].decode("latin-1"))
-        self.wfile.write(head + separator if self.command == "HEAD" else response.data)
+        self.wfile.write(head if self.command == "HEAD" else response.data)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Reject what is not a valid request, with the API's error body."""
