@@ -76,9 +76,9 @@ class Exchange:
     @property
     def is_reusable(self) -> bool:
         """Whether the connection can be used for another exchange."""
-        if not self.is_complete or self.head.status_code != 204:
+        if not self.is_complete or self.head.status_code not in (204, 304):
             return self.is_complete
-        # If a 204 announces a body, that body would be read as the response to the next request.
+        # If one of these announces a body, that body would be read as the response to the next request.
         headers = self.head.headers
         return headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
 
