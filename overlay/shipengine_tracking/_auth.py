@@ -41,13 +41,13 @@ class APIKeyAuth(httpx.Auth):
         """Return the headers without the key."""
         return httpx.Headers([(self.redact(name), self.redact(value)) for name, value in headers.raw])
 
-    def redact_exception(self, error: BaseException | None) -> None:
-        """Remove the key from an exception of httpx and its chain.
+    def redact_exception(self, error: BaseException, outer: BaseException | None = None) -> None:
+        """Remove the key from an exception of httpx and its chain, down to the one that the caller is handling.
 
         The tracebacks are removed too: their frames hold the request with the key.
         """
         todo: list[BaseException | None] = [error]
-        seen = set[int]()
+        seen = {id(outer)}
         while todo:
             one = todo.pop()
             if one is None or id(one) in seen:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import pickle
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import quote
 
+import h11
 import httpx
 import pytest
 
+from shipengine_tracking import APIConnectionError
 from shipengine_tracking._auth import APIKeyAuth
+from shipengine_tracking.testing import FakeShipEngine, Response
 from support import Caller
 
 KEY = 'TEST_a"b\\c/d%e'
@@ -104,3 +110,30 @@ def test_client_does_not_show_the_key(caller: Caller) -> None:
 def test_client_cannot_be_pickled(use: Callable[[Any], Any], caller: Caller) -> None:
     with pytest.raises(TypeError, match="API key"):
         use(caller.client_class(KEY))
+
+
+class SoftTimeLimitError(Exception):
+    """As Celery raises it in any frame."""
+
+
+@pytest.mark.parametrize("kind", [SoftTimeLimitError, asyncio.CancelledError], ids=lambda kind: kind.__name__)
+def test_interruption_does_not_show_the_key(
+    kind: type[BaseException], caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(h11.Connection, "send", Mock(side_effect=kind))
+    with caller.client(api_key=KEY, base_url=fake.url) as client, pytest.raises(kind) as raised:
+        client.start(tracking_number="1Z1", carrier_code="ups")
+    shown = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+    assert "TEST" not in "".join(shown.format())
+
+
+def test_exception_that_the_caller_handles_is_not_changed(caller: Caller, fake: FakeShipEngine) -> None:
+    fake.enqueue(Response(b"", "close"))
+    handled = LookupError(KEY)
+    try:
+        raise handled
+    except LookupError:
+        result = caller.call(api_key=KEY, base_url=fake.url)
+    assert type(result) is APIConnectionError
+    assert handled.args == (KEY,)
+    assert handled.__traceback__ is not None

@@ -294,8 +294,11 @@ def test_204_is_a_success(response: Response, fake: FakeShipEngine, caller: Call
         pytest.param(b"Content-Length: 27\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", id="a success"),
     ],
 )
-def test_body_of_a_204_is_not_the_next_response(announced: bytes, fake: FakeShipEngine, caller: Caller) -> None:
-    fake.enqueue(Response(b"HTTP/1.1 204 No Content\r\n" + announced), Response.of(403))
+@pytest.mark.parametrize(("status", "first"), [(b"204 No Content", type(None)), (b"304 Not Modified", APIError)])
+def test_body_of_a_204_or_304_is_not_the_next_response(
+    status: bytes, first: type, announced: bytes, fake: FakeShipEngine, caller: Caller
+) -> None:
+    fake.enqueue(Response(b"HTTP/1.1 " + status + b"\r\n" + announced), Response.of(403))
     results = caller.call_all(PACKAGE, PACKAGE, PACKAGE, api_key=fake.api_key, base_url=fake.url)
-    assert [type(result) for result in results] == [type(None), PermissionDeniedError, type(None)]
+    assert [type(result) for result in results] == [first, PermissionDeniedError, type(None)]
     assert len(fake.requests) == 3

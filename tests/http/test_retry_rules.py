@@ -25,7 +25,15 @@ from shipengine_tracking import (
 )
 from shipengine_tracking._config import ClientConfig
 from shipengine_tracking._http import flow
-from shipengine_tracking._http.flow import Call, Cancelled, Operation, backoff, is_retryable
+from shipengine_tracking._http.flow import (
+    Call,
+    Cancelled,
+    Operation,
+    backoff,
+    is_retryable,
+    may_have_been_processed,
+    was_not_processed,
+)
 from shipengine_tracking._http.rate_limit import RateLimiter, Waiter
 from shipengine_tracking_generated.api.tracking import start_tracking, stop_tracking
 from shipengine_tracking_generated.types import Response
@@ -122,6 +130,14 @@ def test_only_temporary_failures_are_retryable() -> None:
     assert not is_retryable(ClientStateError("closed"))
 
 
+@pytest.mark.parametrize("cause", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError])
+def test_request_without_a_connection_was_not_processed(cause: type[httpx.RequestError]) -> None:
+    error = APIConnectionError("no response")
+    assert (may_have_been_processed(error), was_not_processed(error)) == (True, False)
+    error.__cause__ = cause("no connection")
+    assert (may_have_been_processed(error), was_not_processed(error)) == (False, True)
+
+
 @pytest.mark.parametrize(("retry", "longest"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0), (6, 8.0), (999, 8.0)])
 def test_backoff_doubles_up_to_eight_seconds_with_full_jitter(
     monkeypatch: pytest.MonkeyPatch, retry: int, longest: float
@@ -211,7 +227,7 @@ def test_call_blocked_by_a_429_gives_up_at_once_if_it_cannot_wait(driver: Driver
     error = driver.run(max_wait=49.0)
     assert type(error) is RateLimitError
     assert error is not cause
-    assert (driver.sleeps, error.retry_after, error.attempts, error.__cause__) == ([], 50.0, 0, cause)
+    assert (driver.sleeps, error.retry_after, error.attempts, str(error.__cause__)) == ([], 50.0, 0, str(cause))
     assert (error.status_code, error.request_id, error.body) == (429, "7", b"{}")
     assert "wait 50 s" in str(error)
     assert driver.run(SUCCESS, max_wait=50.0) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import cached_property, partial
@@ -46,11 +47,12 @@ class BaseHTTPClient(Generic[C]):
         return client_options(self.config)
 
     def _new_connection(self) -> C:
+        outer = sys.exception()
         try:
             # httpx reads the proxies of the environment for each connection.
             return self._connection_class(self.config, self._options)
         except (httpx.InvalidURL, ValueError, OSError, ImportError) as error:
-            self.config.auth.redact_exception(error)
+            self.config.auth.redact_exception(error, outer)
             raise InvalidArgumentError(
                 f"the proxy or certificate settings in the environment cannot be used ({error}): check HTTPS_PROXY, "
                 "ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"

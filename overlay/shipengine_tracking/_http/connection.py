@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -76,9 +77,9 @@ class Exchange:
     @property
     def is_reusable(self) -> bool:
         """Whether the connection can be used for another exchange."""
-        if not self.is_complete or self.head.status_code != 204:
+        if not self.is_complete or self.head.status_code not in (204, 304):
             return self.is_complete
-        # If a 204 announces a body, that body would be read as the response to the next request.
+        # If one of these announces a body, that body would be read as the response to the next request.
         headers = self.head.headers
         return headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
 
@@ -105,18 +106,24 @@ class Exchange:
             body = json.dumps(self.model, default=methodcaller("to_dict")).encode()
         return httpx.Response(head.status_code, headers=head.headers, content=body, request=head.request)
 
-    def translate(self, error: Exception, *, is_late: bool = False) -> ShipEngineError:
-        """Return our exception for one of the attempt. Raise an exception of a caller's transport unchanged."""
+    def translate(self, error: BaseException, outer: BaseException | None, *, is_late: bool = False) -> ShipEngineError:
+        """Return our exception for one of the attempt. Raise an exception of a caller's transport unchanged.
+
+        `outer` is the exception that the caller was handling before.
+        """
         if isinstance(error, ShipEngineError):
             return error.with_traceback(None)
-        if self.is_complete:  # raised by the generated parser, or by `load`, whose ValueError does not quote the body
+        if self.is_complete and isinstance(error, Exception):
+            # Raised by the generated parser, or by `load`, whose ValueError does not quote the body.
             failure: ShipEngineError = self._api_error()
             reason = f": {error}" if type(error) is ValueError else ""
             failure.args = (f"{failure}: the API does not document this response{reason}",)
             return failure
-        if not isinstance(error, NETWORK_ERRORS):
+        is_network_error = isinstance(error, NETWORK_ERRORS)
+        if is_network_error or self.config.transport is None:  # an interruption can show frames that hold the key
+            self.config.auth.redact_exception(error, outer)
+        if not is_network_error:
             raise error
-        self.config.auth.redact_exception(error)
         reason = one_line(f"{type(error).__name__}: {error}".rstrip(": "), 300)
         if is_late:
             reason = f"no complete response within {self.config.deadline:g} s"
@@ -179,10 +186,11 @@ class Connection(httpx.Client):
         """Make one attempt; return the generated `Response`, or one of our exceptions."""
         config = self.exchange.config
         exchange = self.exchange = Exchange(config, operation.load, time.monotonic() + config.deadline)
+        outer = sys.exception()
         try:
             response = operation.module.sync_detailed(client=self._generated, **params)
-        except Exception as error:
-            return exchange.translate(error)
+        except BaseException as error:
+            return exchange.translate(error, outer)
         if exchange.model is not None:
             response.parsed = exchange.model
         return response
@@ -219,12 +227,12 @@ class AsyncConnection(httpx.AsyncClient):
     async def perform(self, operation: Operation, params: Mapping[str, Any]) -> Any:
         """Make one attempt; return the generated `Response`, or one of our exceptions."""
         exchange = self.exchange = Exchange(self.exchange.config, operation.load)
-        timer = asyncio.timeout(exchange.config.deadline)
+        timer, outer = asyncio.timeout(exchange.config.deadline), sys.exception()
         try:
             async with timer:
                 response = await operation.module.asyncio_detailed(client=self._generated, **params)
-        except Exception as error:
-            return exchange.translate(error, is_late=timer.expired())
+        except BaseException as error:
+            return exchange.translate(error, outer, is_late=timer.expired())
         if exchange.model is not None:
             response.parsed = exchange.model
         return response

@@ -39,6 +39,10 @@ clock = time.monotonic
 # 408 and 429 ask for a retry; the others are temporary failures of a server, a proxy or Cloudflare (520 to 526).
 # CONTRIBUTING.md says where else they are listed.
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
+# A proxy, or Cloudflare (520, 524), sent the request on, but received no valid response.
+LOST_STATUSES = frozenset({502, 504, 520, 524})
+# The request was not sent, because there was no connection. The proxy errors of httpx are about connecting, too.
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 FIRST_BACKOFF, MAX_BACKOFF = 0.5, 8.0  # seconds
 # What the log shows whole. Tracking numbers can be personal data, so all other parameters are masked.
 UNMASKED_PARAMS = frozenset({"carrier_code", "carrier_id", "webhook_id"})
@@ -222,10 +226,10 @@ def is_retryable(error: ShipEngineError) -> bool:
 def is_response_lost(error: ShipEngineError) -> bool:
     """Return whether ShipEngine's own response did not arrive, so that it may have processed the request.
 
-    A 502 or 504 is the response of a proxy that did not get ShipEngine's.
+    `LOST_STATUSES` come from a proxy that did not get ShipEngine's response.
     """
     if isinstance(error, APIError):
-        return error.status_code in (502, 504)
+        return error.status_code in LOST_STATUSES
     return isinstance(error, APIConnectionError) and not was_not_processed(error)
 
 
@@ -233,7 +237,7 @@ def was_not_processed(error: ShipEngineError) -> bool:
     """Return whether the server certainly did not process the request."""
     if isinstance(error, APIError):
         return error.status_code == 429 or (error.status_code == 503 and error.retry_after is not None)
-    return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
+    return isinstance(error.__cause__, NOT_SENT)
 
 
 def backoff(retry: int) -> float:

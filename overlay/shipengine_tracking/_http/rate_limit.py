@@ -16,6 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import copy
 from math import inf
 from typing import Any, Literal
 
@@ -180,7 +181,8 @@ class RateLimiter:
                 if waiter.deadline < announced:
                     _ring(waiter)
         self.is_half_open, self.blocked_until, self.announced = True, until, announced
-        self.cause = cause or self.cause
+        # A copy, because the traceback of the original holds the frames of a caller, which other calls must not show.
+        self.cause = copy(cause) or self.cause
 
 
 def _ring(waiter: Waiter) -> None:
