@@ -30,8 +30,8 @@ from shipengine_tracking._http.flow import (
     Cancelled,
     Operation,
     backoff,
+    is_response_lost,
     is_retryable,
-    may_have_been_processed,
     was_not_processed,
 )
 from shipengine_tracking._http.rate_limit import RateLimiter, Waiter
@@ -133,9 +133,9 @@ def test_only_temporary_failures_are_retryable() -> None:
 @pytest.mark.parametrize("cause", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError])
 def test_request_without_a_connection_was_not_processed(cause: type[httpx.RequestError]) -> None:
     error = APIConnectionError("no response")
-    assert (may_have_been_processed(error), was_not_processed(error)) == (True, False)
+    assert (is_response_lost(error), was_not_processed(error)) == (True, False)
     error.__cause__ = cause("no connection")
-    assert (may_have_been_processed(error), was_not_processed(error)) == (False, True)
+    assert (is_response_lost(error), was_not_processed(error)) == (False, True)
 
 
 @pytest.mark.parametrize(("retry", "longest"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0), (6, 8.0), (999, 8.0)])
