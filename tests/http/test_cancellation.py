@@ -13,7 +13,9 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from unittest.mock import Mock
 
+import h11
 import pytest
 
 from shipengine_tracking import (
@@ -25,6 +27,7 @@ from shipengine_tracking import (
     TrackingClient,
 )
 from shipengine_tracking._http import client as http_client
+from shipengine_tracking._http.connection import Connection
 from shipengine_tracking.testing import FakeShipEngine, Response
 from support import PACKAGE, BackgroundClient, Caller, PausedShipEngine, client_sockets, takes, wait_until
 
@@ -221,3 +224,22 @@ def test_connection_in_flight_is_closed_when_its_call_ends(caller: Caller, respo
         with suppress(InvalidRequestError):
             call.result(30)
         assert client_sockets(fake) == 0
+
+
+def test_interruption_does_not_wait_until_the_connection_is_closed(
+    fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interruption can leave a lock of httpcore held, so that closing never ends."""
+    is_closing, may_close = threading.Event(), threading.Event()
+
+    def close(_: Connection) -> None:
+        is_closing.set()
+        may_close.wait(60)
+
+    with TrackingClient(fake.api_key, base_url=fake.url) as client, monkeypatch.context() as patches:
+        patches.setattr(h11.Connection, "send", Mock(side_effect=KeyboardInterrupt))
+        patches.setattr(Connection, "close", close)
+        with takes(0), pytest.raises(KeyboardInterrupt):
+            client.start(**PACKAGE)
+        assert is_closing.wait(30)
+        may_close.set()

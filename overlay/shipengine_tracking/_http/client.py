@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import cached_property, partial
@@ -134,10 +135,15 @@ class HTTPClient(BaseHTTPClient[Connection]):
     def _send(self, call: Call) -> Any:
         connection = self._pool.acquire()
         try:
-            return connection.perform(call.operation, call.params)
-        finally:
+            result = connection.perform(call.operation, call.params)
+        except BaseException:
             for unused in self._pool.release(connection):
-                unused.close()
+                # An interruption such as Ctrl-C can leave a lock of httpcore held, and `close` waits for it.
+                threading.Thread(target=unused.close, daemon=True).start()
+            raise
+        for unused in self._pool.release(connection):
+            unused.close()
+        return result
 
     def close(self) -> None:
         """Close the idle connections. Those in flight are closed when their calls end."""
