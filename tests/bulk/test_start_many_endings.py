@@ -83,6 +83,24 @@ def test_account_error_is_raised_after_the_outcomes_in_flight(
     assert [type(outcome.error) for outcome in given] == outcomes
 
 
+def test_account_error_is_raised_even_if_the_source_raises_when_it_is_cancelled(fake: FakeShipEngine) -> None:
+    async def source() -> AsyncIterator[Package]:
+        yield packages(1)[0]
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ValueError("cannot be read") from None
+
+    async def start_all() -> None:
+        async with AsyncTrackingClient(fake.api_key, base_url=fake.url) as client:
+            async for _ in client.start_many(source()):
+                pass
+
+    fake.enqueue(Response.of(401))
+    with pytest.raises(AuthenticationError):
+        asyncio.run(start_all())
+
+
 def test_exception_of_the_transport_ends_the_run(caller: Caller) -> None:
     serve = Mock(side_effect=[RuntimeError if at == 2 else httpx.Response(204) for at in range(100)])
     transport = httpx.MockTransport(serve)

@@ -51,7 +51,8 @@ def test_demo_names_what_the_real_call_needs() -> None:
 def test_demo_fails_if_a_step_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script, "PAUSE", 0.1)
     monkeypatch.setattr(script, "JOURNEY", ("AC", "IT"))
-    monkeypatch.setattr(script, "failure", lambda call: None)
+    original = script.failure
+    monkeypatch.setattr(script, "failure", lambda _: original(lambda: None))
     for name in ("CARRIER_CODE", "TRACKING_NUMBER"):
         monkeypatch.setenv(name, "")
     assert script.main() == 1
