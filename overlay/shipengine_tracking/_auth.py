@@ -42,7 +42,7 @@ class APIKeyAuth(httpx.Auth):
         return httpx.Headers([(self.redact(name), self.redact(value)) for name, value in headers.raw])
 
     def redact_exception(self, error: BaseException, outer: BaseException | None = None) -> None:
-        """Remove the key from an httpx exception and its chain, except from `outer`, which the caller is handling.
+        """Remove the key from an httpx exception and its chain. Stop at `outer`, which the caller is handling.
 
         The tracebacks are removed too: their frames hold the request with the key.
         """

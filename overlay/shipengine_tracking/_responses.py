@@ -53,7 +53,7 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
 
 
 def _error(item: dict[str, Any]) -> dict[str, Any]:
-    # The generated model trusts its input, so values of unexpected types are removed. The exception's `body` has all.
+    # The generated model trusts its input, so remove values of unexpected types. The exception's `body` keeps them.
     required = {name: _text(item.get(name)) or "" for name in _REQUIRED}
     optional = {name: _text(item.get(name)) for name in _OPTIONAL}
     return {"field_value": None, **item, **required, **optional}

@@ -65,7 +65,7 @@ class RateLimiter:
     permits: deque[float] = field(factory=deque[float])  # when each used permit of `per_minute` is available again
     is_half_open: bool = False  # nothing is sent until `blocked_until`, and then one probe
     blocked_until: float = -inf
-    announced: float = -inf  # when the wait asked for by the server ends; MAX_BLOCK limits `blocked_until`
+    announced: float = -inf  # when the wait that the server asked for ends; MAX_BLOCK limits only `blocked_until`
     cause: RateLimitError | None = None
     probe: Waiter | None = None
     window_end: float = -inf
