@@ -11,7 +11,7 @@ export REDOCLY_SUPPRESS_UPDATE_NOTICE := true
 # Without cached bytecode, each start of the tests compiles them and their tools again.
 export PYTHONDONTWRITEBYTECODE :=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# What mutmut needs beside overlay/. Copies, because hatchling follows links and would pack what it finds.
+# What mutmut needs besides overlay/. Copies, because hatchling follows symlinks and would pack their targets.
 MUTATED := tests spec scripts README.md pyproject.toml
 VERSION = $(shell $(BIN)/python -c 'import shipengine_tracking; print(shipengine_tracking.__version__)')
 # One more than there are processors, because many tests wait. Each file runs in one process.
@@ -23,16 +23,16 @@ WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/installed ## show the life of a subscription against a fake server, or call the real service (see README)
+demo: .venv/installed ## walk through a subscription on a fake server, or call the real service (see README)
 	@$(BIN)/python scripts/demo.py
 
 test: $(VENV)/developed ## run the tests
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses $(WORKERS) --dist loadfile
 
-test-pythons: .venv/developed ## run the tests on each of Python 3.11, 3.12, 3.13 and 3.14 that this machine has
+test-pythons: .venv/developed ## run the tests on each of Python 3.11, 3.12, 3.13 and 3.14 that is installed
 	@$(BIN)/python scripts/pythons.py $(PYTHONS)
 
-test-repeat: .venv/developed ## run the tests 20 times on a busy machine, or N times: make test-repeat N=5
+test-repeat: .venv/developed ## run the tests 20 times under CPU load, or N times: make test-repeat N=5
 	@mkdir -p build; while :; do :; done & first=$$!; while :; do :; done & second=$$!; \
 	trap "kill $$first $$second 2>/dev/null" EXIT; trap 'exit 130' INT TERM; failed=0; \
 	for run in $$(seq $(N)); do \
@@ -44,21 +44,21 @@ test-repeat: .venv/developed ## run the tests 20 times on a busy machine, or N t
 test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a browser, wheels, 10,000 random cases
 	@$(BIN)/python -m pytest -m '(slow or hypothesis) and not soak' --hypothesis-profile=slow
 
-fuzz: .venv/developed ## test the contract with 200,000 random cases, new ones each time: a quarter of an hour or more
+fuzz: .venv/developed ## test the contract with 200,000 random cases, different each time (15 minutes or more)
 	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz --numprocesses=auto
 
-soak: .venv/developed ## make thousands of calls through network faults and rate limits: some minutes
+soak: .venv/developed ## make thousands of calls through network faults and rate limits (takes minutes)
 	@$(BIN)/python -m pytest -m soak -s
 
-bench: .venv/developed ## compare the speed with httpx and aiohttp: some minutes, on an idle machine
+bench: .venv/developed ## compare the speed with httpx and aiohttp (takes minutes; use an idle machine)
 	@$(BIN)/python scripts/benchmark.py
 
-mutate: .venv/developed ## run mutation testing on the overlay: an hour or two, less when repeated
+mutate: .venv/developed ## run mutation testing on the overlay (takes one to two hours, less when repeated)
 	@mkdir -p build/mutate && cd build/mutate && rm -rf src $(MUTATED) && cp -Rp ../../overlay src && \
 		cp -Rp $(addprefix ../../,$(MUTATED)) . && \
 		mutmut run --max-children 4 $(MUTANTS) && mutmut results && python scripts/mutation_score.py mutants
 
-coverage: .venv/developed ## measure what the tests cover of overlay and scripts, and fail below 100 %: minutes
+coverage: .venv/developed ## measure the test coverage of overlay and scripts; fail below 100% (takes minutes)
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@coverage run -m pytest -m 'not soak' --numprocesses 2 --dist loadfile
 	@coverage combine --quiet
@@ -87,7 +87,7 @@ spec-check: .venv/developed ## check the spec: YAML, OpenAPI, and this project's
 	@yamllint --strict spec redocly.yaml
 	@$(BIN)/python scripts/spec_rules.py
 
-spec-lint: ## check the spec with Redocly's strictest rules, its examples included (needs node 20 or newer)
+spec-lint: ## check the spec and its examples with Redocly's strictest rules (needs node 20 or newer)
 	@if command -v npm >/dev/null; then $(MAKE) --silent --no-print-directory $(REDOCLY) && $(REDOCLY) $(REDOCLY_LINT); \
 	elif [ "$$CI" = true ]; then echo 'spec-lint needs node and npm: apt-get install nodejs npm' >&2; exit 1; \
 	else echo 'Skipped: spec-lint needs node and npm. CI runs it.'; fi
@@ -106,7 +106,7 @@ lock: .venv/developed ## update requirements-dev.txt after a change to pyproject
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 		--output-file requirements-dev.txt pyproject.toml
 
-release-check: .venv/developed ## check that this revision can be released, and build it: minutes
+release-check: .venv/developed ## check that this revision can be released, and build it (takes minutes)
 	@git diff --quiet HEAD || { echo 'Commit the changes first.' >&2; exit 1; }
 	@! git rev-parse --quiet --verify v$(VERSION) >/dev/null || \
 		{ echo 'v$(VERSION) exists: raise the version.' >&2; exit 1; }
@@ -127,7 +127,7 @@ clean: ## remove everything that make has created
 	@find . -name __pycache__ -prune -exec rm -r {} +
 
 # Two steps, so that the first `make demo` does not wait for the development tools. Both use pinned versions. An
-# environment whose creation was interrupted has no pip, and is created again.
+# environment without pip was interrupted while it was created, so it is created again.
 $(VENV)/installed: pyproject.toml requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Use Python 3.11 or newer: make PYTHON=python3.12")'
 	@echo 'Setting up $(VENV) (once) …'

@@ -47,7 +47,7 @@ LOADS: dict[str, Load] = {
     "8 threads": ("load_threads", "", 8, 1000, (OURS, HTTPX)),
 }
 
-# What is measured, its floor and its goal. If the floor is the higher one, or they are equal, less is better.
+# What is measured, its floor and its goal. Less is better unless the goal is higher than the floor.
 TARGETS = {
     "50 tasks: calls per second, times one shared httpx.AsyncClient": (3.5, 4.5),
     "50 tasks against a server that takes 50 ms, of the ideal 1,000 calls per second": (0.7, 0.8),
@@ -84,7 +84,7 @@ def main() -> int:
 
 
 def compare(loads: dict[str, Load], url: str, rounds: int = ROUNDS) -> Rates:
-    """Measure the calls per second of each client under each load, in rounds; every second round goes backwards."""
+    """Measure the calls per second of each client under each load, in rounds; every second round is reversed."""
     rates: Rates = {}
     for turn, (name, (function, path, workers, calls, clients)) in product(range(rounds), loads.items()):
         print(f"round {turn + 1} of {rounds}: {name}", file=sys.stderr)
@@ -130,7 +130,7 @@ def run(*arguments: str) -> Any:
 
 
 def verdict(measured: float, floor: float, goal: float) -> str:
-    """Say whether a figure keeps its floor and reaches its goal."""
+    """Return whether a figure meets its floor and its goal, in words."""
     sign = 1 if goal > floor else -1
     if sign * measured >= sign * goal:
         return "reaches the goal"
@@ -238,7 +238,7 @@ def call(client: str, url: str) -> Iterator[Callable[[], object]]:
 
 
 async def load_tasks(client: str, url: str, workers: int, count: int) -> float:
-    """Return the calls per second of a number of tasks. Each makes one call before the clock starts."""
+    """Return the calls per second of a number of tasks. Each makes one call before the measurement starts."""
     async with async_call(client, url, workers) as start:
         await asyncio.gather(*(start() for _ in range(workers)))
         left = iter(range(count))
@@ -308,7 +308,7 @@ def rate_limited(workers: str, count: int = 1000, window: float = 6.0) -> tuple[
 
 
 def sockets_left(url: str, burst: int = 40, pause: float = 35.0) -> int:
-    """Return how many sockets are open after a burst, a pause and one more call."""
+    """Return how many sockets are open after a burst, a pause and another call."""
     with call(OURS, f"{url}/slow") as start, ThreadPoolExecutor(burst) as pool, httpx.Client() as watch:
         before = int(watch.get(url).headers["Open"])
         list(pool.map(lambda _: start(), range(burst)))

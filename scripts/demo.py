@@ -1,4 +1,4 @@
-"""`make demo`: the life of one subscription, against the fake server.
+"""`make demo`: one subscription from start to stop, against the fake server.
 
 With SHIPENGINE_API_KEY in the environment, `make demo CARRIER_CODE=ups TRACKING_NUMBER=1Z…` makes one call to the real
 service instead.
@@ -28,7 +28,7 @@ from shipengine_tracking import (
 from shipengine_tracking.testing import FakeShipEngine, Subscription
 from shipengine_tracking.webhooks import TrackingEvent, Verifier
 
-# The package of ShipEngine's own example.
+# The package in ShipEngine's own example.
 CARRIER, NUMBER = "stamps_com", "9361269903502070406152"
 JOURNEY = ("AC", "IT", "DE")
 PAUSE = 2.0  # seconds between two updates, enough for all steps between the second update and the stop
@@ -121,7 +121,7 @@ def against_the_fake() -> int:
             and not fake.subscriptions
             and len(fake.deliveries) == len(updates)
         )
-    print("\nEverything happened as expected." if happened else "\nThis is not what was expected.")
+    print("\nEverything happened as expected." if happened else "\nSomething unexpected happened.")
     return 0 if happened else 1
 
 

@@ -15,7 +15,7 @@ PAGE = SPEC.parent.parent / "build" / "docs" / "index.html"
 HIDDEN_CLIENTS = """c clojure dart fsharp julia kotlin ocaml r rust aiohttp asynchttp axios csharp/restsharp guzzle
     httpie httpx_async httpx_sync jquery laravel nethttp ofetch python3 undici unirest webrequest wget xhr"""
 OPTIONS = {
-    # No requests to other hosts: no fonts, no assistant, no calls to the API.
+    # Send no requests to other hosts: no fonts, no assistant, no calls to the API.
     "withDefaultFonts": False,
     "telemetry": False,
     "agent": {"disabled": True},
@@ -24,14 +24,14 @@ OPTIONS = {
     "hideTestRequestButton": True,
     "hideClientButton": True,
     "documentDownloadType": "none",
-    # All of the spec, in its order, without a click. `expandAllSchemaProperties` makes the page four times as long.
+    # Show the whole spec, in its order, without a click. `expandAllSchemaProperties` makes the page four times as long.
     "defaultOpenAllTags": True,
     "expandAllModelSections": True,
     "expandAllResponses": True,
     "orderSchemaPropertiesBy": "preserve",
     "orderRequiredPropertiesFirst": False,
     "hiddenClients": HIDDEN_CLIENTS.split(),
-    # Scalar truncates these texts. What is hidden: schemas once more, and references instead of examples.
+    # Scalar truncates these texts. The hidden parts repeat schemas, or show references instead of examples.
     "customCss": """
         .markdown-summary.truncate { display: block; white-space: normal }
         .markdown pre, .markdown pre * { white-space: pre-wrap !important }
@@ -56,7 +56,7 @@ def adapted(document: dict[str, Any]) -> dict[str, Any]:
     """Change the document where Scalar needs it, and return it."""
     carrier_id = document["components"]["parameters"]["carrier_id"]
     (value,) = carrier_id["schema"].pop("examples")
-    carrier_id["examples"] = {"default": {"value": value, "x-disabled": True}}  # Scalar's samples would send it
+    carrier_id["examples"] = {"default": {"value": value, "x-disabled": True}}  # or Scalar's samples would send it
     for webhook in document["webhooks"].values():
         for sample in webhook["post"]["x-codeSamples"]:  # Scalar does not show these
             webhook["post"]["description"] += f"\n```{sample['lang'].lower()}\n{sample['source']}\n```\n"

@@ -1,6 +1,6 @@
 """Write generated/ from the spec: `make generate`. With --check, only compare the two: `make generate-check`.
 
-The result depends on the spec and the pinned tools alone. It is written to a temporary directory and moved into place
+The result depends only on the spec and the pinned tools. It is written to a temporary directory and moved into place
 when it is complete, so a run that fails leaves the old tree.
 """
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "generated"
 PACKAGE = "shipengine_tracking_generated"
 
-# With these options ruff reads no configuration and no ignore file of this machine.
+# With these options, ruff ignores the configuration and ignore files of this machine.
 ISOLATED = "--isolated --no-respect-gitignore --no-cache --target-version py311"
 COMMANDS = [
     "openapi_python_client generate --path spec.json --config config.json --fail-on-warning"
@@ -30,7 +30,7 @@ COMMANDS = [
     f"ruff check generated {ISOLATED} --fix-only --select F,I,UP",
     f"ruff format generated {ISOLATED} --line-length 120",
 ]
-# Nothing else of this machine's environment. The generator keeps imports in sets, whose order depends on the hash seed.
+# The whole environment of the tools. The generator keeps imports in sets, whose order depends on the hash seed.
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "_TYPER_STANDARD_TRACEBACK": "1"}
 
 
@@ -64,7 +64,7 @@ def run(source: Path, output: Path, *, check: bool = False) -> list[str]:
     build.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="generate-", dir=build) as folder:
         work = Path(folder)
-        # As JSON: the generator must not read YAML differently from the checks.
+        # As JSON, so that the generator cannot read YAML differently from the checks.
         (work / "spec.json").write_text(json.dumps(generator_input(document)), encoding="utf-8")
         (work / "config.json").write_text('{"post_hooks": []}', encoding="utf-8")
         for command in COMMANDS:
@@ -91,7 +91,7 @@ def generator_input(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def require_pinned_tools() -> None:
-    """Check the versions of the tools: others write other code."""
+    """Check the versions of the tools: other versions write different code."""
     pinned = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["dev"]
     for tool in (f"{name}=={version(name)}" for name in ("openapi-python-client", "ruff")):
         if tool not in pinned:
@@ -99,7 +99,7 @@ def require_pinned_tools() -> None:
 
 
 def compare(fresh: Path, output: Path) -> list[str]:
-    """Return the path of each file that differs, with a word that says how."""
+    """Return the path of each file that differs, with a word for the difference."""
     wanted, found = _files(fresh), _files(output)
     changed = sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
     words = ["missing" if path not in found else "extra" if path not in wanted else "differs" for path in changed]

@@ -1,4 +1,4 @@
-"""Print the mutation score from mutmut's results: the end of `make mutate`. The exit status is 1 if it is too low.
+"""Print the mutation score from mutmut's results, as the last step of `make mutate`. Exits with 1 if it is too low.
 
 mutmut's own figures count a run that failed before its tests began (exit code 255) as a timeout, and so as killed.
 """

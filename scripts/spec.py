@@ -31,7 +31,7 @@ def load(path: Path) -> Document:
 
 
 def parse(content: bytes, name: str) -> Document:
-    """Read the content of such a file; errors have the name."""
+    """Read the content of such a file; errors contain its name."""
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _JsonConstructor
     try:
@@ -86,7 +86,7 @@ def _validator_errors(document: Document) -> Iterator[str]:
     broken = list(OpenAPIV31SpecValidator.schema_validator.iter_errors(document))
     for error in broken or OpenAPIV31SpecValidator(document).iter_errors():
         tail = _pointer(*error.absolute_path)
-        # The further rules give a place relative to a schema or none at all: look for the very objects.
+        # The further rules give a place relative to a schema, or no place: look for the object itself.
         places = (
             place
             for place, node in walk(document)
@@ -110,5 +110,5 @@ class _JsonConstructor(SafeConstructor):
         return super().construct_mapping(node, deep=deep)
 
 
-# `2026-11-21` without quotes is a string here, as it is to every reader of JSON.
+# `2026-11-21` without quotes is a string, as it is in JSON.
 _JsonConstructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)

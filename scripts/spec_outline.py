@@ -1,9 +1,9 @@
 """Print the spec as sorted lines, or the lines that changed since a revision: `make spec-outline`, `make spec-diff`.
 
 There is a line for each operation, parameter, body, response, header, schema, member and enum value. Descriptions and
-examples are left out. A change is breaking if a line disappeared or changed, or if a new line requires something of
-what was there before. To accept it, name the place in backticks under [Unreleased] in CHANGELOG.md: all of the line
-before the colon, without `schema`, such as `Error.message`; or what contains it, such as `Error`.
+examples are left out. A change is breaking if a line disappeared or changed, or if a new line adds a requirement to
+what was there before. To accept it, name the place in backticks under [Unreleased] in CHANGELOG.md: the part of the
+line before the colon, without `schema`, such as `Error.message`; or what contains it, such as `Error`.
 """
 
 import argparse

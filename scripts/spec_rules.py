@@ -1,4 +1,4 @@
-"""Check the spec: `make spec-check`. It must be valid OpenAPI and keep the rules below.
+"""Check the spec: `make spec-check`. It must be valid OpenAPI and follow the rules below.
 
 `make spec-lint` (Redocly, configured in redocly.yaml) checks the rest: examples, unused components, operation IDs.
 A rule is a function that yields what is wrong with one object of the document. `RULES` at the end lists all rules.
@@ -103,7 +103,7 @@ def nothing_is_closed(document: Document, place: str, node: Node) -> Findings:
     """New values and members are valid: enums and dates are in an anyOf with a plain string, objects are open."""
     choices = node.get("anyOf", [])
     if {"type": "string"} not in choices and any(_is_limited(resolved(document, one)) for one in choices):
-        yield "has no plain string beside its enum or date"
+        yield "has no plain string next to its enum or date"
     alone = _is_limited(node) or "/Known" in node.get("$ref", "")
     if alone and not re.search(r"/anyOf/\d+$|^#/components/schemas/Known\w+$", place):
         yield "is an enum or a date outside an anyOf"
@@ -111,7 +111,7 @@ def nothing_is_closed(document: Document, place: str, node: Node) -> Findings:
         if node.get(key) is False:
             yield f"{key} is false, but new members may come at any time"
     if "const" in node:
-        yield "const closes what may change: describe the value and give it as an example"
+        yield "const forbids new values: describe the value and give it as an example"
     if "example" in node:
         yield "example is deprecated in OpenAPI 3.1: give examples"
 

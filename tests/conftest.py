@@ -61,7 +61,7 @@ def _handle_sigint() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _clear_caches() -> None:
-    """Make each test run the code it uses: mutmut tries the mutants of a function with the tests that run it."""
+    """Clear the caches, so that each test runs the code it uses: mutmut needs this to choose the tests of a mutant."""
     _models._readers.cache_clear()
 
 

@@ -23,8 +23,8 @@ FAULTS = {
 class RandomFaults(FakeShipEngine):
     """A fake server with random faults, the same for the same seed.
 
-    `shares` are those of all responses, by the names in FAULTS; a request with such a fault is not processed. "slow"
-    processes the request and responds `delay` seconds late.
+    `shares` has the share of each fault, by its name in FAULTS. A request with a fault is not processed, except that
+    "slow" processes the request and responds `delay` seconds late.
     """
 
     def __init__(self, shares: Mapping[str, float], seed: int = 0, delay: float = 0.05, **options: Any):

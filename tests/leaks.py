@@ -14,7 +14,7 @@ TESTS = str(Path(__file__).parent)  # whose own variables hold the key
 
 
 def places(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Yield each place of an exception and all that hangs on it, with its text."""
+    """Yield each place in an exception and in everything that it refers to, with its text."""
     yield "traceback", "".join(traceback.format_exception(error))
     todo: list[tuple[str, object]] = [("error", error)]
     seen: list[object] = []  # holds them, so that no id is used twice
@@ -44,7 +44,7 @@ def places(error: BaseException) -> Iterator[tuple[str, str]]:
 
 
 def found(error: BaseException, key: str) -> list[str]:
-    """Return the places where the key shows, in whatever form."""
+    """Return the places where the key appears, in any form."""
     shown = [path for path, text in places(error) if key in text or key.encode().hex() in text]
     for path, data in (("pickle", pickle.dumps(error)), ("copy", repr(vars(copy.deepcopy(error))).encode())):
         if key.encode() in data:

@@ -170,8 +170,8 @@ class BackgroundClient:
 class PausedShipEngine(FakeShipEngine):
     """A fake server that processes requests, and responds when `resume` is set.
 
-    `resume_after` sets it when so many requests have arrived. The tracking numbers in `unpaused` have their responses
-    at once.
+    `resume_after` sets it when that many requests have arrived. The tracking numbers in `unpaused` get their
+    responses at once.
     """
 
     def __init__(self, *, resume_after: float = inf, unpaused: Container[str] = (), **options: Any):

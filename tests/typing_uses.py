@@ -1,6 +1,6 @@
 """Right and wrong uses, as the type checkers of users see them. Never run: `make types` and test_wheel.py check it.
 
-A wrong use names the error that mypy and pyright report. Both complain if the error is gone.
+A wrong use names the error that mypy and pyright report. Both fail if the error is gone.
 """
 # A wrong use counts as one error; what follows from it does not count.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false

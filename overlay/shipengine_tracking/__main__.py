@@ -1,4 +1,4 @@
-"""`python -m shipengine_tracking`: the command line, or what to install for it."""
+"""`python -m shipengine_tracking`: run the command line, or say what to install for it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class APIKeyAuth(httpx.Auth):
 
     @cached_property
     def _pattern(self) -> re.Pattern[bytes]:
-        # Compiled when a response needs it, because that takes 15 ms.
+        # Compiled on first use, because compiling takes 15 ms.
         is_secret = len(self._key) >= MIN_SECRET_LENGTH
         return re.compile(b"".join(map(_any_form, self._key)) if is_secret else b"(?!)")
 
@@ -42,7 +42,7 @@ class APIKeyAuth(httpx.Auth):
         return httpx.Headers([(self.redact(name), self.redact(value)) for name, value in headers.raw])
 
     def redact_exception(self, error: BaseException, outer: BaseException | None = None) -> None:
-        """Remove the key from an exception of httpx and its chain, down to the one that the caller is handling.
+        """Remove the key from an httpx exception and its chain. Stop at `outer`, which the caller is handling.
 
         The tracebacks are removed too: their frames hold the request with the key.
         """

@@ -25,9 +25,9 @@ from .exceptions import (
 )
 
 PREFETCH = 2  # packages read ahead, in multiples of the concurrency
-# Seconds to wait, after the client was closed, for the end of the source: if it has ended, the run is complete.
+# Seconds to wait for the end of the source after the client was closed. If the source ends, the run is complete.
 SOURCE_END_TIMEOUT = 0.5
-# A call that fails for one of these reasons shows that all others would fail, too.
+# If a call fails with one of these, all other calls would fail too.
 RUN_ENDING_ERRORS = (AuthenticationError, AccountError, RateLimitError, ClientStateError)
 
 
@@ -65,7 +65,7 @@ def check_packages(packages: object, kinds: tuple[type, ...]) -> None:
     """Raise InvalidArgumentError unless packages is an iterable that can yield packages."""
     if isinstance(packages, str | bytes | Package) or not isinstance(packages, kinds):
         raise InvalidArgumentError(
-            f"packages must be an iterable of Package, not {type(packages).__name__}: put a single one into a list"
+            f"packages must be an iterable of Package, not {type(packages).__name__}: put a single package into a list"
         )
 
 
@@ -81,7 +81,7 @@ def _ends_run(error: BaseException) -> bool:
 
 
 class Progress:
-    """How far a run has come, and why it ends."""
+    """The progress of a run, and the error that ends it."""
 
     def __init__(self, http: HTTPClient | AsyncHTTPClient):
         self.run = http.begin_run()
@@ -96,7 +96,7 @@ class Progress:
         return not (self.is_exhausted or self.is_incomplete or self.failure is not None)
 
     def outcome(self, package: Package, error: BaseException | None) -> Outcome | None:
-        """Return the outcome of a package, or None if its failure is that of the run."""
+        """Return the outcome of a package, or None if its error is raised for the whole run."""
         if error is None or (isinstance(error, ShipEngineError) and not _ends_run(error)):
             return Outcome(package, error)
         if self.failure is None and not isinstance(error, Cancelled):
@@ -118,8 +118,8 @@ class Progress:
 class _Threads:
     """The worker threads of a run. The packages are read in the caller's thread.
 
-    They are daemons fed by queues and not a `ThreadPoolExecutor`: the interpreter joins the threads of an executor
-    when it exits, so a server that hangs would delay the exit.
+    They are daemon threads fed by queues, not a `ThreadPoolExecutor`: at exit, the interpreter joins the threads of an
+    executor, so a server that hangs would delay the exit.
     """
 
     def __init__(self, http: HTTPClient, source: Iterator[Package], maximum: int, operation: Operation):
@@ -171,7 +171,7 @@ class _Threads:
             error: BaseException | None = None
             try:
                 self._http.call(self._operation, _params(item[0]), self.progress.run)
-            except BaseException as failure:  # the result has it
+            except BaseException as failure:  # passed on in the result
                 error = failure
                 if _ends_run(error):
                     self.progress.end()
@@ -196,7 +196,7 @@ def stream(http: HTTPClient, packages: Iterable[Package], concurrency: int, oper
 
 
 class _Tasks:
-    """The tasks of a run: one reads the packages, the others make the calls. A slow source delays no outcome."""
+    """The tasks of a run: one reads the packages, the others make the calls. A slow source does not delay outcomes."""
 
     def __init__(
         self, http: AsyncHTTPClient, read_one: Callable[[], Awaitable[Package]], maximum: int, operation: Operation
@@ -204,7 +204,7 @@ class _Tasks:
         self.progress = Progress(http)
         self._read_one: Any = read_one
         self._http, self._working, self._operation = http, maximum, operation
-        self._read_permits = asyncio.Semaphore(PREFETCH * maximum)  # one for each package; its result gives it back
+        self._read_permits = asyncio.Semaphore(PREFETCH * maximum)  # one for each package, released with its result
         self._todo = asyncio.Queue[tuple[Any] | None]()  # (package,), or None to end one worker
         self._results = asyncio.Queue[tuple[Any, BaseException | None] | None]()  # None: a worker has ended
         self._reader = asyncio.create_task(self._read())
@@ -239,7 +239,7 @@ class _Tasks:
             error: Exception | None = None
             try:
                 await self._http.call(self._operation, _params(item[0]), self.progress.run)
-            except Exception as failure:  # the result has it
+            except Exception as failure:  # passed on in the result
                 error = failure
                 if _ends_run(error):
                     self.progress.end()
@@ -255,7 +255,7 @@ class _Tasks:
         return None
 
     async def finish(self) -> None:
-        """Wait until it is known whether there are more packages, after the last result."""
+        """After the last result, wait until it is known whether there are more packages."""
         await asyncio.gather(*self._workers)  # raises if a worker was cancelled from outside
         if self.progress.failure is None:
             await asyncio.wait([self._reader], timeout=SOURCE_END_TIMEOUT)

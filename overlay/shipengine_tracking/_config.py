@@ -128,8 +128,8 @@ class ClientConfig:
 
 
 _REMEDIES = {
-    "tracking_number": "pass the carrier's number of the package as a string",
-    "carrier_code": "pass ShipEngine's code of the carrier such as 'ups', or omit it if you pass carrier_id",
+    "tracking_number": "pass the carrier's tracking number as a string",
+    "carrier_code": "pass ShipEngine's carrier code such as 'ups', or omit it if you pass carrier_id",
     "carrier_id": "pass the ID of a connected carrier such as 'se-28529731', or omit it if you pass carrier_code",
 }
 _SPREADSHEET_NUMBER = re.compile(r"-?[0-9]{1,3}([.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Tolerant subclasses of the generated models, which lose nothing and reject no value for its type."""
+"""Tolerant subclasses of the generated models. They keep every value, and accept values of any type."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AMBIGUOUS_OFFSET = re.compile(r":.*[A-Za-z]{3,5}[+-][0-9]")  # POSIX reads GMT-
 
 
 class TolerantModel:
-    """Mixin: a value that does not fit its declared type is None as an attribute, and is kept as it came.
+    """Mixin: if a value does not fit its declared type, the attribute is None.
 
     `additional_properties` keeps such values, and members that the API does not document.
     """
@@ -51,7 +51,7 @@ class TolerantModel:
         return cls.from_dict(read_object(body))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object as it came, with null for missing members and dates written by `isoformat`."""
+        """Return the JSON object as it was received, with null for missing members and dates written by `isoformat`."""
         generated: Any = super()
         return {**generated.to_dict(), **generated.additional_properties}
 
@@ -149,7 +149,7 @@ def _reader(hint: Any) -> _Reader:
 
     def read(value: Any) -> tuple[object, bool]:
         kind = type(value)  # pyright: ignore[reportUnknownVariableType]  # not isinstance: True is an int
-        if kind is str and known:  # ShipEngine has also written its codes in other capitals
+        if kind is str and known:  # ShipEngine has also sent codes in other capitalization
             return known.get(value.upper(), value), True
         if kind is str and is_date:
             return _read_date(value), True
@@ -196,7 +196,7 @@ def parse_date(value: object) -> datetime | None:
     defaults = datetime(2000, 1, 1), datetime(2004, 2, 12)
     try:
         first, second = (parser.parse(value, default=default, tzinfos=zone) for default in defaults)
-    except (ValueError, ArithmeticError):  # of dateutil, and of the int, float and Decimal that it calls
+    except (ValueError, ArithmeticError):  # from dateutil, and from int, float and Decimal, which it calls
         return None
     return first if first == second else None
 
@@ -224,5 +224,5 @@ def _read_float(digits: str) -> float | str:
     return number if isfinite(number := float(digits)) else digits
 
 
-# Not strict: carriers' texts may have control characters.
+# Not strict, because texts from carriers may contain control characters.
 _DECODER = json.JSONDecoder(strict=False, parse_int=read_integer, parse_float=_read_float, parse_constant=_reject)

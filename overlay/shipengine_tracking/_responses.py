@@ -1,4 +1,4 @@
-"""Reading error bodies, headers and numbers as servers really send them. Performs no I/O."""
+"""Read error bodies, headers and numbers as servers actually send them. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeGuard
 
-# Real responses list one or two errors. Building models of hundreds of thousands would block an event loop for seconds.
+# Real responses list one or two errors. Building hundreds of thousands of models would block an event loop for seconds.
 MAX_ERRORS = 100
 _REQUIRED = ("error_source", "error_type", "error_code", "message")
 _OPTIONAL = ("carrier_id", "carrier_code", "field_name")
@@ -53,7 +53,7 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
 
 
 def _error(item: dict[str, Any]) -> dict[str, Any]:
-    # The generated model trusts its input, so values of unexpected types are removed. The exception's `body` has them.
+    # The generated model trusts its input, so remove values of unexpected types. The exception's `body` keeps them.
     required = {name: _text(item.get(name)) or "" for name in _REQUIRED}
     optional = {name: _text(item.get(name)) for name in _OPTIONAL}
     return {"field_value": None, **item, **required, **optional}
@@ -102,12 +102,12 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 def _http_date(value: str) -> datetime | None:
     try:
         return parsedate_to_datetime(value) if _IMF_FIXDATE.fullmatch(value) else None
-    except ValueError:  # the right format, but not a date of the calendar
+    except ValueError:  # the right format, but not a real date
         return None
 
 
 def summary(status_code: int, code: str | None, message: str | None, count: int, request_id: str | None) -> str:
-    """Return a response as one line for a log: never the body, at most a few hundred characters."""
+    """Return a summary of a response for a log: one line of at most a few hundred characters, without the body."""
     line = f"{status_code} {one_line(code or http.client.responses.get(status_code, ''), 80)}".rstrip()
     if message:
         line += f": {one_line(message, 200)}"

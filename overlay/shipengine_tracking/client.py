@@ -58,7 +58,7 @@ class _BaseClient(Generic[_T]):
                 `https://api.shipengine.com`. For users in Europe, ShipEngine recommends `https://api.eu.shipengine.com`.
             timeout: Seconds for each of: connecting, sending, waiting for the next bytes, and waiting until fewer than
                 `max_connections` calls are in flight. An `httpx.Timeout` sets them separately.
-            deadline: Seconds for one attempt as a whole. AsyncTrackingClient keeps it exactly. TrackingClient checks it
+            deadline: Seconds for one whole attempt. AsyncTrackingClient enforces it exactly. TrackingClient checks it
                 only when a part of the response body arrives, so an attempt can take several timeouts longer. It does
                 not end an attempt while the server sends the response headers slowly, a few bytes at a time.
             max_retries: How often a call is sent again after a connection failure, a timeout, or a status of 408, 429,
@@ -66,8 +66,8 @@ class _BaseClient(Generic[_T]):
             max_wait: Seconds that one call may wait in total: between attempts, for the account's rate limit and for
                 a connection. If the server asks for more, the call fails at once, with `retry_after`.
             max_connections: How many calls may be in flight at the same time.
-            requests_per_minute: Paces the calls of this client. By default only the responses' headers do. ShipEngine
-                allows an account 200 calls a minute in production and 20 in the sandbox, from all programs together.
+            requests_per_minute: Paces the calls of this client. By default only the response headers do. ShipEngine
+                allows an account 200 calls a minute in production and 20 in the sandbox, for all programs together.
             on_behalf_of: For partners: the account to act for, sent as `On-Behalf-Of`.
             transport: An httpx transport to send through, such as an `httpx.MockTransport` in tests.
 
@@ -99,11 +99,11 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
         """Start tracking a package: from now on ShipEngine sends updates about it to your webhook.
 
         Register the webhook first. API keys that start with `TEST_` belong to the sandbox, which sends no updates.
-        Updates end after the delivery (`DE`) or a delivery exception (`EX`).
+        ShipEngine ends the updates after delivery (`DE`) or a delivery exception (`EX`).
 
         Args:
-            tracking_number: The carrier's number of the package, sent exactly as given.
-            carrier_code: ShipEngine's code of the carrier, such as `ups` or `stamps_com`. According to ShipEngine's
+            tracking_number: The carrier's tracking number, sent exactly as given.
+            carrier_code: ShipEngine's carrier code, such as `ups` or `stamps_com`. According to ShipEngine's
                 guide, USPS, UPS and FedEx need no connection to your account; every other carrier does.
             carrier_id: The ID of a carrier that is connected to the account, such as `se-28529731`. Pass it instead of
                 `carrier_code`, or together with it.
@@ -132,7 +132,7 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
     ) -> TrackingInformation:
         """Return the state of a package and its events, newest first.
 
-        A member is None if it is null or missing, or if its type is not the documented one; in the last case
+        A member is None if it is null or missing, or if it has an undocumented type; in the last case
         `additional_properties` has the value. The arguments and exceptions are those of `start`. According to
         ShipEngine this needs the Advanced plan or higher.
 
@@ -190,9 +190,9 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
         """Start tracking many packages, several at a time; yield the outcome of each as soon as it is known.
 
         The packages are read in the caller's thread when they are needed, at most a few times `concurrency` ahead.
-        If a call fails, the error is in the outcome. Waiting for the account's rate limit counts neither as a retry
-        nor towards `max_wait`. Leaving the loop ends the run at once; closing the client ends it when the calls in
-        flight have ended. A package without an outcome may or may not be tracked; it can be started again.
+        If a call fails, the error is in the outcome. Waiting for the account's rate limit does not count as a retry, or
+        towards `max_wait`. Leaving the loop ends the run at once; closing the client ends it when the calls in flight
+        have ended. A package without an outcome may or may not be tracked; it can be started again.
 
         Args:
             packages: Any iterable of `Package`. Duplicates are sent twice.

@@ -1,4 +1,4 @@
-"""The exceptions, and which of them a response becomes. Performs no I/O.
+"""The exceptions, and the choice of the exception for a response. Performs no I/O.
 
     ShipEngineError
     ├── InvalidArgumentError (also ValueError)     an argument is not valid; nothing was sent
@@ -21,8 +21,8 @@
         ├── OtherEventError                        204: a genuine delivery of another event type
         └── KeysUnavailableError                   503: the public keys could not be fetched
 
-401, 429 and 5xx are decided by the status alone. For every other 4xx the first error code listed in `CODES` decides,
-otherwise the status. 3xx, an undocumented 2xx, and 6xx to 9xx are plain `APIError`.
+For 401, 429 and 5xx, the status alone decides. For any other 4xx, the first error code that is in `CODES` decides, or
+else the status. 3xx, an undocumented 2xx, and 6xx to 9xx are plain `APIError`.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class APIError(ShipEngineError):
         body_truncated: Whether the body was longer.
         errors: The errors in the body, at most 100, each an `Error` of the generated models. A required member that is
             missing is `""`, an optional one None. Empty if the body is not ShipEngine's JSON.
-        request_id: ShipEngine's ID of the call, from the body or else the headers. Their support asks for it.
+        request_id: ShipEngine's ID of the call, from the body or else the headers. Quote it to ShipEngine's support.
         retry_after: Seconds to wait before the next call, if the response says so (RFC 9110, section 10.2.3).
         code: The code of the first error: a member of `ErrorCode` if it is known, otherwise the string as sent. This
             and the following attributes are None if the response does not have them.
@@ -136,7 +136,7 @@ class APIError(ShipEngineError):
     def from_response(
         cls, status_code: int, headers: httpx.Headers, body: bytes, body_truncated: bool = False
     ) -> APIError:
-        """Return the exception that a response becomes."""
+        """Return the exception for a response."""
         codes = [item["error_code"] for item in read_error_body(body).errors]
         return exception_class(status_code, codes)(status_code, headers, body, body_truncated)
 
@@ -145,7 +145,7 @@ class APIError(ShipEngineError):
         return any(error.error_code == code for error in self.errors)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Unpickling reads the response again, and then restores what may have been set since.
+        # Unpickling parses the response again, and then restores attributes that may have been set since.
         names = ("args", "attempts", "retry_after", "__notes__")
         state = {name: getattr(self, name) for name in names if hasattr(self, name)}
         return self.__class__, (self.status_code, self.headers, self.body, self.body_truncated), state

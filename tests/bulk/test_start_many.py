@@ -39,7 +39,7 @@ def test_start_many_yields_one_outcome_for_each_package(fake: FakeShipEngine, ca
     assert fake.connections <= 4
 
 
-def test_start_many_sends_all_members_of_a_package_but_its_reference(fake: FakeShipEngine, caller: Caller) -> None:
+def test_start_many_sends_all_members_of_a_package_except_its_reference(fake: FakeShipEngine, caller: Caller) -> None:
     members = {"tracking_number": "1Z é/&", "carrier_code": "dhl_express", "carrier_id": "se-28529731"}
     package = Package(**members, reference={"order": [7]})
     outcomes, error = run(caller, fake, [package])
@@ -110,7 +110,7 @@ def test_source_that_raises_ends_the_run_after_all_outcomes(fake: FakeShipEngine
     assert source.call_count == 3
 
 
-def test_source_that_cannot_begin_leaves_a_usable_client(fake: FakeShipEngine, caller: Caller) -> None:
+def test_source_that_cannot_start_leaves_a_usable_client(fake: FakeShipEngine, caller: Caller) -> None:
     class Broken:
         def __iter__(self) -> Iterator[Package]:
             raise KeyError

@@ -55,7 +55,7 @@ def test_closing_reports_the_calls_in_flight(caller: Caller) -> None:
         assert sorted(requested(fake)) == numbers([first, *outcomes])
 
 
-def test_closed_client_ends_its_runs_and_begins_none(fake: FakeShipEngine, caller: Caller) -> None:
+def test_closed_client_ends_its_runs_and_starts_no_others(fake: FakeShipEngine, caller: Caller) -> None:
     with caller.client(fake) as client:
         stream, unused = client.start_many(packages(1000)), client.start_many(packages(1000))
         assert next(stream).ok

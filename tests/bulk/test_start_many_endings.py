@@ -303,7 +303,7 @@ def test_cancellation_inside_a_run_does_not_look_complete(place: str, concurrenc
         run(Caller("async"), None, source(), concurrency=concurrency, api_key="TEST_key", transport=transport)
 
 
-def test_source_that_swallows_the_cancellation_is_left(fake: FakeShipEngine) -> None:
+def test_source_that_swallows_the_cancellation_is_abandoned(fake: FakeShipEngine) -> None:
     async def source() -> AsyncIterator[Package]:
         for package in packages(10_000):
             with suppress(asyncio.CancelledError):
@@ -317,7 +317,7 @@ def test_source_that_swallows_the_cancellation_is_left(fake: FakeShipEngine) -> 
 # --- forks ----------------------------------------------------------------------------------------------------------
 
 
-def test_client_is_usable_in_a_child_process_but_not_its_runs(fake: FakeShipEngine) -> None:
+def test_client_is_usable_in_a_child_process_but_its_runs_are_not(fake: FakeShipEngine) -> None:
     read: list[Package] = []
 
     def source() -> Iterator[Package]:
@@ -330,7 +330,7 @@ def test_client_is_usable_in_a_child_process_but_not_its_runs(fake: FakeShipEngi
         next(stream)
         before = len(read)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, which is tested
+            warnings.simplefilter("ignore", DeprecationWarning)  # about forking with threads, which is what is tested
             child = os.fork()
         if child == 0:
             try:

@@ -53,7 +53,7 @@ def test_memory_does_not_grow_with_the_number_of_packages(caller: Caller) -> Non
     assert growth < 3_000_000, f"{growth:,} bytes"  # reference cycles that are not collected yet; 60 bytes a package
 
 
-def test_killed_run_is_resumed_with_nothing_forgotten(fake: FakeShipEngine, caller: Caller, tmp_path: Path) -> None:
+def test_killed_run_is_resumed_and_loses_nothing(fake: FakeShipEngine, caller: Caller, tmp_path: Path) -> None:
     report, environment = tmp_path / "report", {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     report.touch()
     for kill in itertools.count(1):  # noqa: B007 used below

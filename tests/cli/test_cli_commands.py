@@ -110,7 +110,7 @@ def test_invalid_environment_is_named(fake: FakeShipEngine, name: str, value: st
 
 
 @pytest.mark.parametrize("failure", [APITimeoutError("no response"), ZeroDivisionError()], ids=["timeout", "defect"])
-def test_failure_is_one_line_unless_it_is_a_defect(
+def test_failure_is_one_line_unless_it_is_a_bug(
     fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
     def fail(*_: object, **__: object) -> None:

@@ -112,7 +112,7 @@ def test_run_waits_for_the_rate_limit(files: tuple[str, Path]) -> None:
     ("status", "code", "word"),
     [(401, "unauthorized", "KEY"), (400, "trial_expired", "account"), (429, "rate_limit_exceeded", "wait")],
 )
-def test_account_stops_the_run(
+def test_account_error_stops_the_run(
     fake: FakeShipEngine, files: tuple[str, Path], status: int, code: str, word: str
 ) -> None:
     headers = {"Retry-After": "9999"} if status == 429 else {}

@@ -68,7 +68,7 @@ class Terminal:
 
     @property
     def screen(self) -> str:
-        """What it has written so far, without colors and movements."""
+        """What it has written so far, without colors and cursor movements."""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", self._written.decode(errors="replace"))
 
     def press_ctrl_c(self) -> None:
@@ -107,7 +107,7 @@ def test_terminal_shows_progress_and_ctrl_c_ends_at_once(tmp_path: Path) -> None
 
 
 @pytest.mark.timeout(600)
-def test_killed_run_is_continued_with_nothing_forgotten(fake: FakeShipEngine, tmp_path: Path) -> None:
+def test_killed_run_is_continued_and_loses_nothing(fake: FakeShipEngine, tmp_path: Path) -> None:
     numbers = [f"{n:05}" for n in range(5_000)]
     path, report = write_file(tmp_path / "orders.csv", [*numbers, "", "00001"]), tmp_path / "report.csv"
     arguments = [*COMMAND, "start-many", path, "--report", str(report), "--concurrency", str(CONCURRENCY)]

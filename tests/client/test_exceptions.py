@@ -67,7 +67,7 @@ def test_exported_names_are_sorted_and_complete() -> None:
 # --- the class of a response
 
 
-def test_class_follows_from_status_and_code() -> None:
+def test_status_and_code_decide_the_class() -> None:
     assert CODES.keys() < {code.value for code in ErrorCode}
     assert set(CODES.values()) == {AccountError, CarrierError}
     by_status = {401: AuthenticationError, 403: PermissionDeniedError, 404: NotFoundError, 429: RateLimitError}
@@ -107,13 +107,13 @@ def test_error_has_the_content_of_its_response_and_keeps_it_when_pickled(truncat
         assert vars(one) == vars(error)
 
 
-def test_error_is_made_with_a_status_only() -> None:
+def test_error_can_be_created_from_a_status_alone() -> None:
     error = RateLimitError(429)
     assert (error.errors, error.code, error.body, error.retry_after, error.attempts) == ((), None, b"", None, 1)
     assert (error.body_truncated, error.headers.get("absent"), error.request_id) == (False, None, None)
 
 
-def test_pickle_keeps_the_wait_that_was_read_at_first() -> None:
+def test_pickle_keeps_the_original_retry_after() -> None:
     error = RateLimitError(429, {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"})
     assert error.retry_after
     assert pickle.loads(pickle.dumps(error)).retry_after == error.retry_after

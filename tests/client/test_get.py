@@ -1,4 +1,4 @@
-"""`get`: the state of a package, whatever types its members have, and responses that are not one."""
+"""`get`: the state of a package, whatever types its members have, and responses that have no valid state."""
 
 from __future__ import annotations
 

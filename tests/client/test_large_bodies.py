@@ -36,7 +36,7 @@ def test_large_body_is_truncated_in_bounded_memory(response: Response, fake: Fak
 
 
 @pytest.mark.parametrize(("length", "is_truncated"), [(1_000_000, False), (1_000_001, True)])
-def test_body_of_exactly_the_limit_is_whole(
+def test_body_of_exactly_the_limit_is_complete(
     length: int, is_truncated: bool, fake: FakeShipEngine, caller: Caller
 ) -> None:
     fake.enqueue(Response.of(500, b"x" * length))

@@ -1,4 +1,4 @@
-"""The API key: sent, never shown by a client, and redacted in each form that the wire or Python gives it."""
+"""The API key: sent, never shown by a client, and redacted in each form that the wire or Python may give it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ UNICODE_ESCAPES = "".join(f"\\u{ord(char):04x}" for char in KEY)
         pytest.param(quote(KEY, safe="").lower().replace("test", "TEST"), id="percent-encoded in lower case"),
     ],
 )
-def test_form_of_the_key_is_redacted(form: str) -> None:
+def test_each_form_of_the_key_is_redacted(form: str) -> None:
     auth = APIKeyAuth(KEY)
     assert auth.redact(f"<{form}, {form}>".encode()) == b"<[API key], [API key]>"
     headers = httpx.Headers([(b"X-Echo", f"a {form}".encode()), (b"X-Echo", b"b"), (f"X-{form}".encode(), b"c")])
@@ -55,7 +55,7 @@ def test_other_text_is_not_redacted(other: str) -> None:
 
 
 @pytest.mark.parametrize("key", [KEY * 4, "&<>'%#;x0" * 5, "u0055" * 8])
-def test_text_similar_to_the_key_takes_bounded_time(key: str) -> None:
+def test_redacting_text_similar_to_the_key_takes_bounded_time(key: str) -> None:
     auth = APIKeyAuth(key)
     started = time.process_time()
     for text in (key[:-1] * 2_000, "\\" * 100_000, "\\u00" * 25_000, "%5" * 50_000, key[0] * 100_000):

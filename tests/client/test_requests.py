@@ -76,7 +76,7 @@ def test_proxy_of_the_environment_gets_no_key_outside_tls(
     assert fake.connections == connections
 
 
-def test_no_proxy_of_the_environment_is_obeyed(
+def test_no_proxy_variable_of_the_environment_is_respected(
     caller: Caller, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
@@ -87,12 +87,12 @@ def test_no_proxy_of_the_environment_is_obeyed(
 
 
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:99999", "http://a..b", "http://" + "a" * 64])
-def test_impossible_proxy_is_our_exception(caller: Caller, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_proxy_raises_our_exception(caller: Caller, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     assert isinstance(caller.call(api_key=KEY, base_url="https://host.invalid"), ShipEngineError)
 
 
-def test_proxy_that_becomes_invalid_later_is_our_exception(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_that_becomes_invalid_later_raises_our_exception(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     failures: list[ShipEngineError] = []
     with caller.client(api_key=KEY, base_url="https://127.0.0.1:9") as client:
         monkeypatch.setenv("HTTPS_PROXY", "nonsense://nowhere")
@@ -144,7 +144,7 @@ def test_network_error_of_a_transport_is_translated(
     assert not found(error, KEY)
 
 
-def test_mistake_in_a_transport_of_the_caller_passes_unchanged(caller: Caller) -> None:
+def test_exception_of_the_callers_transport_is_raised_unchanged(caller: Caller) -> None:
     mistake = RuntimeError("a mistake")
     assert caller.call(api_key=KEY, transport=httpx.MockTransport(Mock(side_effect=mistake))) is mistake
 

@@ -1,4 +1,4 @@
-"""Every response the wire can carry, to both clients over real sockets, and what each becomes."""
+"""All kinds of responses over real sockets, and the value or exception that both clients make of them."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_tools_of_other_versions_are_rejected(monkeypatch: pytest.MonkeyPatch, o
 
 
 @pytest.mark.slow
-def test_check_passes_whatever_the_configuration_of_the_machine(
+def test_check_ignores_the_configuration_of_the_machine(
     tmp_path: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = tmp_path / "wrong"
@@ -141,7 +141,7 @@ def test_generate_writes_what_the_spec_has_changed_and_nothing_else(tmp_path: Pa
         ),
     ],
 )
-def test_bad_spec_leaves_the_old_tree(
+def test_invalid_spec_keeps_the_old_tree(
     tmp_path: Path, output: Path, old: str, new: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spec, "SPEC", edited_spec(tmp_path, old, new))

@@ -69,7 +69,7 @@ async def cancel(call: asyncio.Task[None]) -> None:
 
 
 def is_waiting(caplog: pytest.LogCaptureFixture, fake: FakeShipEngine, response: Response) -> bool:
-    """Return whether the first call has come as far as the response lets it."""
+    """Return whether the first call has progressed as far as the response allows."""
     return bool(caplog.records) if response.then == "keep" else bool(fake.requests)
 
 
@@ -114,7 +114,7 @@ def test_cancelled_calls_do_not_block_the_queue(turns: int) -> None:
             await cancel(calls[0])  # is in flight
             for _ in range(turns):
                 await asyncio.sleep(0)
-            await cancel(calls[2])  # it is its turn
+            await cancel(calls[2])  # its turn has come
             await asyncio.gather(*calls[3:])
 
     with PausedShipEngine() as fake:

@@ -50,7 +50,7 @@ def queue(limiter: RateLimiter, now: float, count: int) -> list[Waiter]:
 
 
 def can_send(limiter: RateLimiter, now: float) -> bool:
-    """Return whether a new call would be let through. It leaves no trace."""
+    """Return whether a new call would be let through, without changing the limiter."""
     waiter = Waiter()
     is_sent = limiter.acquire(waiter, now) is None
     if is_sent:
@@ -321,7 +321,7 @@ def test_alarms_do_not_accumulate() -> None:
 
 
 @pytest.mark.parametrize("result", [rejection(60), response(0, 60), response(1, 60)])
-def test_limiter_forgets_all_moments_if_the_clock_is_set_back(result: object) -> None:
+def test_limiter_forgets_all_times_if_the_clock_is_set_back(result: object) -> None:
     limiter = new_limiter(per_minute=1)
     replay(limiter, (1e9, 1e9, result))
     assert not can_send(limiter, 1e9)

@@ -78,7 +78,7 @@ def test_429_blocks_the_next_call_too(fake: FakeShipEngine, caller: Caller) -> N
 
 
 @pytest.mark.usefixtures("short_backoff")
-def test_retry_that_is_not_sent_raises_the_lost_attempt(fake: FakeShipEngine, caller: Caller) -> None:
+def test_retry_that_is_not_sent_raises_the_error_of_the_lost_attempt(fake: FakeShipEngine, caller: Caller) -> None:
     """ShipEngine has processed the first attempt, but its response is late."""
     with PausedShipEngine() as paused:
         error = caller.call_fake(paused, max_retries=3, requests_per_minute=1, max_wait=2.0, timeout=0.3)

@@ -332,7 +332,7 @@ def test_end_between_the_first_check_and_the_sleep_is_not_missed(driver: Driver)
         pytest.param(failure(429, 20.0), Cancelled(), False, id="run ended after a 429"),
     ],
 )
-def test_call_ended_during_a_pause_raises_what_matters_more(
+def test_call_ended_during_a_pause_raises_the_more_important_error(
     driver: Driver, first: ShipEngineError, end: ClientStateError | Cancelled, is_first_raised: bool
 ) -> None:
     driver.on_sleep = lambda: setattr(driver, "check", raising(end))
@@ -358,7 +358,7 @@ def test_removal_remembers_a_lost_response_over_several_attempts(driver: Driver)
 # --- bulk runs
 
 
-def test_run_waits_for_a_connection_and_for_the_pace_without_end(driver: Driver) -> None:
+def test_run_waits_for_a_connection_and_for_the_pace_without_limit(driver: Driver) -> None:
     driver.limiter = RateLimiter(1, 1, SimpleQueue)
     other = driver.occupy()
 
@@ -394,7 +394,7 @@ def test_log_has_the_seconds_of_an_attempt(driver: Driver, caplog: pytest.LogCap
         pytest.param({"order": "Jane Doe 4711"}, "'…4711'", "Jane", id="other parameter"),
     ],
 )
-def test_log_masks_all_parameters_but_the_carrier(
+def test_log_masks_all_parameters_except_the_carrier(
     driver: Driver, params: dict[str, str], shown: str, hidden: str
 ) -> None:
     driver.start()

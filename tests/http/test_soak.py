@@ -148,7 +148,7 @@ def report(line: str) -> None:
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
-def test_runner_notes_every_call(runner: Runner, fake: FakeShipEngine) -> None:
+def test_runner_records_every_call(runner: Runner, fake: FakeShipEngine) -> None:
     fake.enqueue(Response.of(400))
     run = make_calls(runner, 20, 4, fake)
     assert run.ended == {"success": 19, "InvalidRequestError": 1}

@@ -77,7 +77,7 @@ def test_response_that_never_arrives_ends_with_a_timeout(
     assert not found(error, fake.api_key)
 
 
-def test_deadline_is_that_of_one_attempt(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deadline_applies_to_each_attempt(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow, "FIRST_BACKOFF", 0.001)
     with slow_server(HEAD, b"x" * 9999) as url, takes(0.3):
         assert caller.call(api_key=KEY, base_url=url, deadline=0.3, max_retries=1) is None

@@ -89,9 +89,7 @@ def test_receiver_of_readme_accepts_and_rejects_deliveries(block: str, fake: Fak
 
 
 @pytest.mark.slow
-def test_bulk_program_of_readme_is_killed_twenty_times_and_forgets_nothing(
-    fake: FakeShipEngine, tmp_path: Path
-) -> None:
+def test_bulk_program_of_readme_loses_nothing_when_killed_twenty_times(fake: FakeShipEngine, tmp_path: Path) -> None:
     (program,) = (block for block in BLOCKS if "start_many" in block)
     numbers = [f"{number:020}" for number in range(1500)]
     rows = "".join(f"{number},ups\n" for number in numbers)
@@ -110,7 +108,7 @@ def test_bulk_program_of_readme_is_killed_twenty_times_and_forgets_nothing(
     assert set((tmp_path / "started.txt").read_text().split()) == {str(line) for line in range(2, len(numbers) + 2)}
 
 
-def test_readme_takes_ten_minutes_to_read() -> None:
+def test_readme_and_its_examples_are_short() -> None:
     assert len(README.splitlines()) <= 240
     assert max(len(block.splitlines()) for block in BLOCKS) <= 15
 

@@ -1,4 +1,4 @@
-"""Which part may import which: spec -> generated -> overlay -> users."""
+"""The allowed imports: spec -> generated -> overlay -> users."""
 
 from __future__ import annotations
 

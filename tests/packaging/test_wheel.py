@@ -98,7 +98,7 @@ def test_sdist_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
 def install(wheel: Path, venv: Path, kind: str, extras: str = "") -> Path:
     """Install the wheel into a new environment; return its Python.
 
-    "lowest" takes the lowest version of each dependency and this Python, "newest" the newest of both.
+    "lowest" uses the lowest version of each dependency and this Python; "newest" uses the newest of both.
     """
     run("uv", "venv", "--python", sys.executable if kind == "lowest" else [*pythons.find(PYTHONS).values()][-1], venv)
     direct = [f"{one.name}{one.specifier}" for one in requirements(wheel, extras)]  # uv lowers direct ones only

@@ -63,7 +63,7 @@ DELIVERIES = any_members("TrackingEvent", data=DATA | VALUES, resource_type=KIND
 
 
 def is_kept(value: Any, written: Any) -> bool:
-    """Return whether a value was written as it came, except for null members, forms of dates and cases of codes."""
+    """Return whether a value was written back unchanged, except for null members, forms of dates and cases of codes."""
     if isinstance(value, dict):
         return all(is_kept(value.get(name), written[name]) for name in value.keys() | written.keys())
     if isinstance(value, list):

@@ -120,7 +120,7 @@ def test_page_is_no_wider_than_the_screen_and_shows_the_introduction(page: Page)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_operation_shows_its_parameters_and_the_schemas_of_responses_at_once(page: Page, operation: str) -> None:
+def test_operation_shows_its_parameters_and_response_schemas_without_a_click(page: Page, operation: str) -> None:
     described = OPERATIONS[operation]
     text = section(page, operation).inner_text()
     assert_contains(text, described["summary"], described["description"])
@@ -138,7 +138,7 @@ def test_operation_shows_its_parameters_and_the_schemas_of_responses_at_once(pag
 
 
 @pytest.mark.parametrize("operation", [START, UPDATE])
-def test_parameter_shows_its_example_under_the_pointer(page: Page, operation: str) -> None:
+def test_parameter_shows_its_example_on_hover(page: Page, operation: str) -> None:
     for parameter in OPERATIONS[operation]["parameters"]:
         (example,) = resolved(DOCUMENT, parameter)["schema"]["examples"]
         value = page.get_by_label(f"Copy example value: {example}")

@@ -1,4 +1,4 @@
-"""The spec is valid OpenAPI and keeps its rules, and each rule reports the mistakes that it is for."""
+"""The spec is valid OpenAPI and follows its rules, and each rule reports the mistakes that it is for."""
 
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ def test_rule_reports_a_mistake(rule: str, place: str, value: Any, words: str) -
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-def test_rules_look_at_every_operation(operation: str) -> None:
+def test_rules_check_every_operation(operation: str) -> None:
     for key, rule in [("summary", "everything_is_described"), ("x-codeSamples", "operations_have_samples")]:
         assert any(rule in one and one.startswith(operation) for one in findings(edited(f"{operation}/{key}", GONE)))
 

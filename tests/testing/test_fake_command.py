@@ -84,7 +84,7 @@ def test_command_runs_as_a_process() -> None:
         assert server.wait(60) == 0
 
 
-def test_command_has_a_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_has_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "--help") == 0
     out = capsys.readouterr().out
     options = "--port --api-key --connected --rate-limit --webhook-url --journey --pause --repeat --shuffle"

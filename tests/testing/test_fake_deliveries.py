@@ -72,7 +72,7 @@ def test_delivery_that_cannot_be_sent_is_recorded(fake: FakeShipEngine, url: str
     assert delivery.statuses[0] in results
 
 
-def test_delivery_waits_only_so_long_for_the_receiver(fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delivery_waits_a_limited_time_for_the_receiver(fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(updates, "TIMEOUT", 0.1)
     with FakeShipEngine() as silent:
         silent.enqueue(Response(b"", "hang"))
@@ -140,7 +140,7 @@ def test_close_does_not_wait_long_for_silent_receivers(monkeypatch: pytest.Monke
         pytest.param({"journey": ["IT"], "shuffle": True}, ["IT"], id="shuffle-of-one"),
     ],
 )
-def test_started_package_travels(receiver: Receiver, options: dict[str, Any], codes: list[str]) -> None:
+def test_started_package_begins_its_journey(receiver: Receiver, options: dict[str, Any], codes: list[str]) -> None:
     with FakeShipEngine(webhook_url=receiver.url, **options) as fake:
         receiver.on_delivery = lambda: setattr(fake, "webhook_url", None)  # the journey keeps its receiver
         start(fake)

@@ -188,7 +188,7 @@ def test_close_ends_all_threads_and_connections() -> None:
         httpx.post(fake.url + START)
 
 
-def test_close_from_one_of_its_own_threads_ends() -> None:
+def test_close_from_one_of_its_own_threads_returns() -> None:
     class ClosingShipEngine(FakeShipEngine):
         def respond(self, request: Request) -> Response:
             self.close()

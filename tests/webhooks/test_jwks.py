@@ -257,7 +257,7 @@ def dripping_server(head: bytes) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_dripping_response_is_keys_unavailable_after_10_seconds(fake: FakeShipEngine) -> None:
+def test_response_sent_byte_by_byte_is_keys_unavailable_after_10_seconds(fake: FakeShipEngine) -> None:
     def verify_slowly(kind: str, url: str) -> None:
         with takes(9.99, 25.0):
             error = verify(sign(fake), BODY, VERIFIERS[kind](base_url=url))

@@ -93,7 +93,7 @@ def test_items_of_events_that_are_not_objects_are_left_out(events: object, count
 
 
 @pytest.mark.parametrize("data", [{}, None, 7, "text", [], [{"tracking_number": "1Z"}], "missing"], ids=repr)
-def test_data_that_is_not_an_object_has_only_none(data: object) -> None:
+def test_data_that_is_not_an_object_becomes_a_model_without_values(data: object) -> None:
     event = parsed({"resource_url": "https://x"} | ({} if data == "missing" else {"data": data}))
     assert {getattr(event.data, field.name) for field in attrs.fields(type(event.data)) if field.init} == {None}
     assert event.data.additional_properties == {}
@@ -259,7 +259,7 @@ def test_event_survives_pickle_copy_and_to_dict(document: dict[str, Any]) -> Non
     assert copied[2] != event
 
 
-def test_event_prints_only_what_it_has() -> None:
+def test_event_repr_shows_only_members_that_have_values() -> None:
     assert str(parsed(ODD)) == (
         "TrackingEvent(resource_url='https://x', resource_type='API_TRACK', data=TrackingInformation(status_code=DE, "
         "events=[TrackingInformationEvent(occurred_at=2026-03-14 00:00:00, additional_properties={'signer': 7})], "

@@ -23,7 +23,7 @@ class CreateWebhookRequest:
     Attributes:
         event (KnownWebhookEvent | str): What ShipEngine sends to the URL. New values may appear.
         url (str): The URL that receives the event. ShipEngine has to be able to reach it from the internet.
-        headers (list[NewWebhookHeader] | Unset): Headers of your own, which ShipEngine sends with each delivery.
+        headers (list[NewWebhookHeader] | Unset): Custom headers, which ShipEngine sends with each delivery.
         name (str | Unset): A name of your choice.
         store_id (int | Unset): ShipEngine's ID of a store. Its effect on a webhook is not documented; tracking does not
             need it.

@@ -19,9 +19,9 @@ class ErrorResponse:
 
     Attributes:
         request_id (str): ShipEngine's ID of this call, so far always a UUID. Quote it to ShipEngine's support. It is
-            required because
-            ShipEngine's own document requires it. Real 401 responses without it have been observed nevertheless, so do
-            not fail if it is missing: the headers of the response have the same ID.
+            required here
+            because ShipEngine's own document requires it. Real 401 responses without it have been observed, so do not
+            fail if it is missing: the headers of the response have the same ID.
         errors (list[Error]): What went wrong. Often one error, sometimes several.
     """
 

@@ -17,9 +17,9 @@ class JsonWebKey:
     which members it has: an RSA key has `n` and `e`, an elliptic-curve key has `crv`, `x` and `y`.
 
         Attributes:
-            kty (str): The type of the key. Signatures of deliveries are made with `RSA` keys.
+            kty (str): The type of the key. Deliveries are signed with `RSA` keys.
             kid (str | Unset): The ID of the key. A delivery names it in the header `x-shipengine-rsa-sha256-key-id`.
-            use (str | Unset): What the key is for. Do not verify signatures with a key that has another value than `sig`.
+            use (str | Unset): What the key is for. Do not verify signatures with a key that has a value other than `sig`.
             alg (str | Unset): The algorithm that the key is for.
             n (str | Unset): The modulus of an RSA key, in base64url without padding. The example is shortened.
             e (str | Unset): The exponent of an RSA key, in base64url without padding.

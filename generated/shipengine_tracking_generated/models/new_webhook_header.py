@@ -11,7 +11,7 @@ T = TypeVar("T", bound="NewWebhookHeader")
 
 @_attrs_define
 class NewWebhookHeader:
-    """A header that ShipEngine is to send with each delivery.
+    """A header for ShipEngine to send with each delivery.
 
     Attributes:
         key (str): The name of the header.

@@ -18,7 +18,7 @@ class TrackingEvent:
     """One delivery to your webhook. If `data` is missing, `GET /v1/tracking` returns the same information.
 
     Attributes:
-        resource_url (None | str): The URL of the same information, for a request with your API key.
+        resource_url (None | str): The URL that returns the same information to a request with your API key.
         resource_type (None | str): The type of the event. `API_TRACK` is a tracking update. If you registered the same
             URL for other events,
             they arrive with other types: respond to them with a 2xx too, otherwise ShipEngine sends them again.

@@ -22,8 +22,8 @@ class TrackingInformationEvent:
         carrier_occurred_at (datetime.datetime | None | str): When the event happened, in local time, without an offset.
         description (None | str): What happened, for people.
         event_description (None | str): What happened, for people. ShipEngine does not document this member; it was
-            observed beside
-            `description` in 2025.
+            observed alongside `description`
+            in 2025.
         city_locality (None | str): The city or town where the event happened.
         state_province (None | str): The state or province where the event happened.
         postal_code (None | str): The postal code of the place where the event happened.

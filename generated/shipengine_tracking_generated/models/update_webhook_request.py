@@ -17,11 +17,11 @@ T = TypeVar("T", bound="UpdateWebhookRequest")
 
 @_attrs_define
 class UpdateWebhookRequest:
-    """The changes of a webhook. No member is required.
+    """The changes to a webhook. No member is required.
 
     Attributes:
         url (str | Unset): The new URL. ShipEngine has to be able to reach it from the internet.
-        headers (list[NewWebhookHeader] | Unset): Headers of your own, which ShipEngine sends with each delivery.
+        headers (list[NewWebhookHeader] | Unset): Custom headers, which ShipEngine sends with each delivery.
         name (str | Unset): A name of your choice.
         store_id (int | Unset): ShipEngine's ID of a store. Its effect on a webhook is not documented; tracking does not
             need it.

@@ -60,7 +60,7 @@ class BaseHTTPClient(Generic[C]):
             ) from error
 
     def reset(self) -> None:
-        """Start without calls and connections, also in a forked process, which must not use those of its parent."""
+        """Start without calls and connections. A forked process must not use those of its parent."""
         self._calls = set[Call]()
         self._runs = set[Run]()
         self._limiter = RateLimiter(self.config.max_connections, self.config.requests_per_minute, self._new_alarm)
@@ -149,7 +149,7 @@ class HTTPClient(BaseHTTPClient[Connection]):
         """Close the idle connections. Those in flight are closed when their calls end."""
         if self.is_closed:
             return
-        with ExitStack() as stack:  # if closing one of them raises, the others are closed
+        with ExitStack() as stack:  # if closing one of them raises, the others are still closed
             for connection in self._close():
                 stack.callback(connection.close)
 
@@ -169,7 +169,7 @@ class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
     _loop: asyncio.AbstractEventLoop | None = None
 
     def check_loop(self) -> None:
-        """Raise ClientStateError in any event loop but that of the first call."""
+        """Raise ClientStateError unless this is the event loop of the first call."""
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
@@ -207,7 +207,7 @@ class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
         if self.is_closed:
             return
         self.check_loop()
-        async with AsyncExitStack() as stack:  # if closing one of them raises, the others are closed
+        async with AsyncExitStack() as stack:  # if closing one of them raises, the others are still closed
             for connection in self._close():
                 stack.push_async_callback(connection.aclose)
 

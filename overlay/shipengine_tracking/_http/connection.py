@@ -1,4 +1,4 @@
-"""One connection: an httpx client for one call at a time, which the generated functions send through.
+"""One connection: an httpx client for one call at a time, through which the generated functions send requests.
 
 The generated functions call `request`. It returns a success to their parser, and raises an exception for any other
 response. It raises after `send` has returned, so that instrumentation of httpx sees each response with its status.
@@ -44,7 +44,7 @@ def client_options(config: ClientConfig) -> dict[str, Any]:
     is_https = config.base_url.startswith("https")
     headers = {
         "Accept": "application/json",
-        "Accept-Encoding": "identity",  # responses are small, and this way none is a decompression bomb
+        "Accept-Encoding": "identity",  # responses are small, and this prevents decompression bombs
         "User-Agent": f"shipengine-tracking/{__version__} python-httpx/{httpx.__version__}",
     }
     if config.on_behalf_of is not None:
@@ -57,7 +57,7 @@ def client_options(config: ClientConfig) -> dict[str, Any]:
         "limits": httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE),
     }
     if config.transport is None:
-        # Loading the certificates takes 15 ms, so all connections share them, and http does without.
+        # Loading the certificates takes 15 ms, so all connections share them, and http does not load them.
         options["verify"] = httpx.create_ssl_context() if is_https else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return options
 
@@ -107,7 +107,7 @@ class Exchange:
         return httpx.Response(head.status_code, headers=head.headers, content=body, request=head.request)
 
     def translate(self, error: BaseException, outer: BaseException | None, *, is_late: bool = False) -> ShipEngineError:
-        """Return our exception for one of the attempt. Raise an exception of a caller's transport unchanged.
+        """Return our exception for one that the attempt raised. Re-raise those of a caller's transport unchanged.
 
         `outer` is the exception that the caller was handling before.
         """
@@ -139,7 +139,7 @@ class Exchange:
         auth = self.config.auth
         body = auth.redact(self.body[:BODY_LIMIT])
         if is_truncated := len(self.body) > BODY_LIMIT:
-            body = body[: -auth.longest_form or None]  # the end may be a part of the key
+            body = body[: -auth.longest_form or None]  # the end may contain a part of the key
         return APIError.from_response(self.head.status_code, auth.redact_headers(self.head.headers), body, is_truncated)
 
     def _connection_error(self, kind: type[APIConnectionError], reason: str) -> APIConnectionError:
@@ -147,7 +147,7 @@ class Exchange:
         if self.head is None:
             return kind(f"no response from {host} ({reason})")
         status_code, headers = self.head.status_code, self.config.auth.redact_headers(self.head.headers)
-        message = f"the response of {host} broke off after its status {status_code} ({reason})"
+        message = f"the response from {host} broke off after its status {status_code} ({reason})"
         return kind(message, status_code=status_code, headers=headers)
 
 

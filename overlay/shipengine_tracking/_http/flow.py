@@ -39,12 +39,12 @@ clock = time.monotonic
 # 408 and 429 ask for a retry; the others are temporary failures of a server, a proxy or Cloudflare (520 to 526).
 # CONTRIBUTING.md says where else they are listed.
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
-# A proxy, or Cloudflare (520, 524), sent the request on, but received no valid response.
+# A proxy, or Cloudflare (520, 524), forwarded the request, but received no valid response.
 LOST_STATUSES = frozenset({502, 504, 520, 524})
 # The request was not sent, because there was no connection. The proxy errors of httpx are about connecting, too.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 FIRST_BACKOFF, MAX_BACKOFF = 0.5, 8.0  # seconds
-# What the log shows whole. Tracking numbers can be personal data, so all other parameters are masked.
+# Parameters that the log shows in full. All others are masked, because tracking numbers can be personal data.
 UNMASKED_PARAMS = frozenset({"carrier_code", "carrier_id", "webhook_id"})
 
 
@@ -113,7 +113,7 @@ class Call:
         return clock() + self.clock_lag
 
     def _sleep(self, seconds: float) -> Generator[float, bool, float]:
-        """Sleep until the alarm rings, at most for some seconds; return the seconds slept."""
+        """Sleep until the alarm rings, for at most this many seconds; return the seconds slept."""
         before = clock()
         was_woken = yield seconds
         slept = clock() - before
@@ -135,7 +135,7 @@ class Call:
             limit = self.config.max_wait if self.in_run and delay.reason == "rate limit" else left
             if left <= 0 or delay.at_least > limit:
                 raise self._error_of_wait(delay, now - started)
-            self.check()  # if the client is closed after this line, that rings the alarm, which exists by now
+            self.check()  # closing the client after this line rings the alarm, which exists by now
             yield from self._sleep(min(delay.seconds, left))
             self.check()
             now = self._now()
@@ -198,7 +198,7 @@ class Call:
         return None if self.retries > self.config.max_retries or self.waited > self.config.max_wait else pause
 
     def _describe(self, result: Any) -> str:
-        """Return a result for the log, without the texts of the server, which may quote a tracking number."""
+        """Return a result for the log, without texts from the server, which may quote a tracking number."""
         if not isinstance(result, ShipEngineError):
             return f"{int(result.status_code)}"
         words = [type(result).__name__, getattr(result, "status_code", None), getattr(result, "code", None)]

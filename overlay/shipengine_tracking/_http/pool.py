@@ -20,7 +20,7 @@ class ConnectionPool(Generic[C]):
     calls in flight, one shared `httpx.AsyncClient` makes 3 to 6 times fewer calls per second.
 
     If the connections share the caller's transport, closing any of them closes that transport. So `release` returns
-    none of them, and `close` exactly one.
+    no connections, and `close` returns exactly one.
     """
 
     def __init__(self, new_connection: Callable[[], C], *, has_shared_transport: bool):
@@ -48,12 +48,12 @@ class ConnectionPool(Generic[C]):
                 return [] if self._has_shared_transport else [connection]
             now, expired = time.monotonic(), list[C]()
             self._idle.append((now, connection))
-            while not 0 <= now - self._idle[0][0] <= KEEPALIVE:  # a clock that was set back expires them, too
+            while not 0 <= now - self._idle[0][0] <= KEEPALIVE:  # if the clock was set back, they expire too
                 expired.append(self._idle.popleft()[1])
             return [] if self._has_shared_transport else expired
 
     def close(self) -> list[C]:
-        """Keep no connections from now on; return those that the caller must close."""
+        """Stop keeping connections; return those that the caller must close."""
         with self._lock:
             self._is_closed = True
             idle = [connection for _, connection in self._idle]

@@ -24,7 +24,7 @@ from attrs import define, field, frozen
 
 from ..exceptions import APIError, RateLimitError, ShipEngineError
 
-# ShipEngine's window is a minute long. A wrong header must not block the client for ever.
+# ShipEngine's window is a minute long. A wrong header must not block the client forever.
 MAX_BLOCK = 90.0
 # How long a call sleeps if no time is known. It is woken when its turn comes.
 MAX_SLEEP = 30.0
@@ -62,10 +62,10 @@ class RateLimiter:
 
     in_flight: set[Waiter] = field(factory=set[Waiter])
     queue: deque[Waiter] = field(factory=deque[Waiter])
-    permits: deque[float] = field(factory=deque[float])  # when each used permit of `per_minute` comes back
+    permits: deque[float] = field(factory=deque[float])  # when each used permit of `per_minute` is available again
     is_half_open: bool = False  # nothing is sent until `blocked_until`, and then one probe
     blocked_until: float = -inf
-    announced: float = -inf  # until when the server asked to wait, which can be later: MAX_BLOCK limits `blocked_until`
+    announced: float = -inf  # when the wait that the server asked for ends; MAX_BLOCK limits only `blocked_until`
     cause: RateLimitError | None = None
     probe: Waiter | None = None
     window_end: float = -inf
@@ -103,7 +103,7 @@ class RateLimiter:
         """Record the response or exception of a request, or that the call has given up. Calling it twice is fine."""
         with self._lock:
             if waiter.is_queued:
-                with suppress(ValueError):  # an interrupted `acquire` has not added or already removed it
+                with suppress(ValueError):  # an interrupted `acquire` may not have added it, or has removed it
                     self.queue.remove(waiter)
             if waiter.sent_at is not None:
                 self.in_flight.discard(waiter)
@@ -112,7 +112,7 @@ class RateLimiter:
                 self._update(waiter, waiter.sent_at, now, result)
             if self.queue:
                 _ring(self.queue[0])
-            waiter.is_queued, waiter.sent_at = False, None  # last: an interrupted `release` is repeated
+            waiter.is_queued, waiter.sent_at = False, None  # set last: an interrupted `release` is repeated
 
     def _delay(self, now: float) -> Delay | None:
         newest_permit = self.permits[-1] if self.permits else -inf

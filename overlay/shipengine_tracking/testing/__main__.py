@@ -38,7 +38,7 @@ def main() -> None:
     try:
         fake = FakeShipEngine(**vars(given))
     except (OSError, OverflowError) as error:
-        parser.exit(1, f"cannot listen on port {given.port}: {error}; --port 0 takes any free one\n")
+        parser.exit(1, f"cannot listen on port {given.port}: {error}; --port 0 picks a free one\n")
     with fake:
         print(BANNER.format(url=fake.url, api_key=fake.api_key), flush=True)
         while not signals:
@@ -48,7 +48,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m shipengine_tracking.testing", description=ABOUT)
     add = parser.add_argument
-    add("--port", type=int, default=8080, help="the port to listen on; 0 takes any free one (default 8080)")
+    add("--port", type=int, default=8080, help="the port to listen on; 0 picks a free one (default 8080)")
     add("--api-key", default="TEST_of_the_fake_server", help="the only valid API key")
     form = _form("ID=CODE", "([^=]+)=(.+)", lambda *pair: pair)
     text = "a carrier connected to the account, such as se-28529731=dhl_express; may be repeated"

@@ -38,7 +38,7 @@ class Request:
     @property
     def path(self) -> str:
         """The path, without the query."""
-        return re.sub("^https?://[^/]*", "", self.target).partition("?")[0]  # a proxy is sent the whole URL
+        return re.sub("^https?://[^/]*", "", self.target).partition("?")[0]  # a proxy receives the whole URL
 
     @property
     def query(self) -> list[tuple[str, str]]:
@@ -126,7 +126,7 @@ def read_package(request: Request, connected: Mapping[str, str]) -> Subscription
 
 
 def check_id(identifier: str, name: str, known: Container[str]) -> None:
-    """Raise a `RejectionError` of an ID, the value of the field `name`, that is malformed or not known."""
+    """Raise a `RejectionError` if an ID, the value of the field `name`, is malformed or unknown."""
     members = {"field_name": name, "field_value": identifier}
     if not re.fullmatch(r"(?=.{1,25}\Z)se(-[a-z0-9]+)+", identifier):
         raise RejectionError(400, "invalid_identifier", f"{identifier} is not a valid ID.", **members)

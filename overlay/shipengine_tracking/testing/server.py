@@ -29,19 +29,19 @@ MAX_CLOSE = 2.0  # seconds that `close` waits for threads
 
 
 class FakeShipEngine:
-    """Responds like the API, records requests, and fails on request.
+    """Responds like the API, records requests, and fails when told to.
 
-    It is not a sandbox: it sends updates whatever the key, and knows all carriers. Where the API's documentation is
-    silent, it accepts: a carrier ID alone, and any carrier code beside it.
+    Unlike the sandbox, it sends updates and knows all carriers. It accepts what the API's documentation does not rule
+    out: a carrier ID alone, or with any carrier code.
 
     Args:
         connected: The carriers connected to the account, from carrier ID to carrier code.
         api_key: The only valid key.
-        port: The port to listen on; 0 takes any free one.
+        port: The port to listen on; 0 picks a free one.
         rate_limit: The account's rate limit; None for no limit.
         webhook_url: Where to send the updates of subscribed packages, see `journey`. They also go to the webhook that
             is registered for the event `track`, with its headers.
-        webhook_pause: Seconds between two tries to deliver an update. There are at most three.
+        webhook_pause: Seconds between two tries to deliver an update. There are at most three tries.
         journey: The status codes that are sent for each subscribed package, in order, until it is stopped. A
             journey does not end at `DE` or `EX`.
         journey_pause: Seconds between two updates of a journey. Their events are six hours apart in any case.
@@ -52,7 +52,7 @@ class FakeShipEngine:
         url: Its address, for `base_url=`.
         api_key: Its key, for `api_key=`.
         requests: All requests so far.
-        subscriptions: One for each accepted `start`, repeats included. `stop` removes all of its tracking number.
+        subscriptions: One for each accepted `start`, repeats included. `stop` removes all with its tracking number.
         webhooks: The registered webhooks, as JSON objects.
         connections: How many connections have been opened so far.
         deliveries: All updates that have been sent so far.
@@ -97,11 +97,11 @@ class FakeShipEngine:
         self._server.start_thread(self._server.serve_forever, 0.005)
 
     @cached_property
-    def _signer(self) -> Signer:  # only signing needs cryptography; used under the lock, since making keys takes long
+    def _signer(self) -> Signer:  # only signing needs cryptography; used under the lock, because making keys is slow
         return Signer()
 
     def enqueue(self, *responses: Response) -> None:
-        """Send these responses to the next requests, one each and in order, instead of its own."""
+        """Send these responses to the next requests, in order and one each, instead of the usual ones."""
         self._enqueued.extend(responses)
 
     def update(self, tracking_number: str, status_code: str = "IT", **data: object) -> Update:
@@ -118,7 +118,7 @@ class FakeShipEngine:
     def deliver(
         self, tracking_number: str, status_code: str = "IT", *, to: str | None = None, **data: object
     ) -> Delivery:
-        """Send such an update to a URL, or to `webhook_url` and the registered webhook; return it after the first try.
+        """Send a signed update to a URL, or to `webhook_url` and the registered webhook; return it after the first try.
 
         An update that the receiver does not accept is sent again in the background.
         """
@@ -130,7 +130,7 @@ class FakeShipEngine:
         return deliveries[0]
 
     def sign(self, body: bytes, timestamp: str | None = None) -> dict[str, str]:
-        """Return the three headers of a delivery, signed with the current key and now unless a timestamp is given."""
+        """Return the three headers of a delivery, signed with the current key. The default timestamp is now."""
         with self._lock:
             now = datetime.fromtimestamp(time.time(), UTC)  # tests replace time.time
             return self._signer.sign(body, timestamp or now.strftime("%Y-%m-%dT%H:%M:%SZ"))

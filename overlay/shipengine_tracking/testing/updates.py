@@ -72,7 +72,7 @@ class History:
     def add(self, number: str, status_code: str, url: str, data: dict[str, Any]) -> bytes:
         """Add an event to a package; return the body of the update, in which `data` replaces members.
 
-        Dates have several forms, as they have in the API.
+        Dates have several forms, as in the API.
         """
         events, carrier = self._events.get(number, []), self._carriers.get(number)
         if events:
@@ -186,6 +186,6 @@ def post(delivery: Delivery, headers: dict[str, str]) -> bool:
 
 
 def shuffled(bodies: list[bytes]) -> list[bytes]:
-    """Return the bodies in a random order that is not their own, if there is one."""
+    """Return the bodies in a random order that differs from the given one, if possible."""
     order = random.sample(bodies, len(bodies))
     return order if order != bodies else order[::-1]

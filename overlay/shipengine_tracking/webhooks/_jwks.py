@@ -22,11 +22,11 @@ from ..exceptions import InvalidArgumentError, KeysUnavailableError
 
 MIN_KEY_SIZE = 2048  # bits
 MIN_PAUSE = 60.0  # seconds between two fetches, so that forged key IDs cannot trigger a flood of requests
-MAX_AGE = 86_400.0  # seconds until the keys are refreshed, so that a withdrawn one is not trusted for ever
+MAX_AGE = 86_400.0  # seconds until the keys are refreshed, so that a withdrawn key is not trusted forever
 MAX_FETCH = 10.0  # seconds
 MAX_BYTES = 1_000_000
 
-Keys = dict[str, list[RSAPublicKey]]  # by ID; two keys may share one
+Keys = dict[str, list[RSAPublicKey]]  # by ID; two keys may share an ID
 
 
 def read_jwks(jwks: object) -> Keys:
@@ -37,7 +37,7 @@ def read_jwks(jwks: object) -> Keys:
     keys: Keys = {}
     for jwk in filter(is_object, members):
         if jwk.get("kty") == "RSA" and jwk.get("use") in (None, "sig") and isinstance(jwk.get("kid"), str):
-            with suppress(KeyError, TypeError, ValueError):  # of a key that is not valid
+            with suppress(KeyError, TypeError, ValueError):  # this key is not valid
                 key = RSAPublicNumbers(_integer(jwk["e"]), _integer(jwk["n"])).public_key()
                 if key.key_size >= MIN_KEY_SIZE:
                     keys.setdefault(jwk["kid"], []).append(key)
@@ -83,17 +83,17 @@ class KeyStore:
 
     def _start_fetch(self) -> None:
         self._fetch = fetch = Future[Exception | None]()
-        fetch.set_running_or_notify_cancel()  # so that a cancelled task does not cancel it for all
+        fetch.set_running_or_notify_cancel()  # so that a cancelled task does not cancel it for the others
         try:
             threading.Thread(target=self._run, args=(self._url, fetch), daemon=True).start()
             self._tried_at = time.time()
-        except RuntimeError as error:  # no further thread can be started
+        except RuntimeError as error:  # no more threads can be started
             fetch.set_result(error)
 
     def _run(self, url: str, fetch: Future[Exception | None]) -> None:
         try:
             if not (keys := read_jwks(_download(f"{url}/jwks"))):
-                raise ValueError("the key set has no RSA key that can be used")
+                raise ValueError("the key set has no usable RSA key")
         except Exception as error:
             fetch.set_result(error)
         else:
@@ -106,7 +106,7 @@ class KeyStore:
         """Return the keys with an ID. Raises KeysUnavailableError if it has no key and the last fetch failed."""
         failure: Exception | None = None
         if key_id not in self._keys and (fetch := self._fetch):  # the fetch may end before the next line
-            failure = fetch.result() if fetch.done() else TimeoutError(f"it takes longer than {MAX_FETCH:g} seconds")
+            failure = fetch.result() if fetch.done() else TimeoutError(f"fetching takes longer than {MAX_FETCH:g} s")
         keys = self._keys.get(key_id, [])
         if failure is not None and not keys:
             message = f"the public keys could not be fetched from {self._url}, so the signature cannot be checked"
@@ -115,7 +115,7 @@ class KeyStore:
 
 
 def _is_within(seconds: float, moment: float) -> bool:
-    return 0 <= time.time() - moment < seconds  # false if the clock was set back, so that fetches go on
+    return 0 <= time.time() - moment < seconds  # false if the clock was set back, so that fetches continue
 
 
 def _download(url: str) -> object:

@@ -94,12 +94,12 @@ def raw_bytes(body: Any) -> bytes:
 
 
 def _read_headers(headers: Any) -> dict[str, str]:
-    """Return the headers of the signature that were given, by their names in lower case."""
+    """Return the signature headers that are present, by lower-case name."""
     given = dict[str, str]()
     try:
         for name, value in headers.items() if hasattr(headers, "items") else headers:
             lower = (name if isinstance(name, str) else _text(name)).lower()
-            if "shipengine" not in lower:  # checked first, because most headers are others
+            if "shipengine" not in lower:  # checked first, because most headers are unrelated
                 continue
             # A WSGI environ, such as Django's META, has HTTP_X_SHIPENGINE_TIMESTAMP.
             lower, text = lower.replace("_", "-").removeprefix("http-"), _text(value)

@@ -111,7 +111,7 @@ def sync_detailed(
     every
     receiver must verify.
 
-    ShipEngine's guides write `/v1/environments/webhooks`, but its API document has the path shown here.
+    ShipEngine's guides use `/v1/environments/webhooks`, but its API document has the path shown here.
 
     Args:
         body (CreateWebhookRequest): A webhook to register.
@@ -152,7 +152,7 @@ def sync(
     every
     receiver must verify.
 
-    ShipEngine's guides write `/v1/environments/webhooks`, but its API document has the path shown here.
+    ShipEngine's guides use `/v1/environments/webhooks`, but its API document has the path shown here.
 
     Args:
         body (CreateWebhookRequest): A webhook to register.
@@ -188,7 +188,7 @@ async def asyncio_detailed(
     every
     receiver must verify.
 
-    ShipEngine's guides write `/v1/environments/webhooks`, but its API document has the path shown here.
+    ShipEngine's guides use `/v1/environments/webhooks`, but its API document has the path shown here.
 
     Args:
         body (CreateWebhookRequest): A webhook to register.
@@ -227,7 +227,7 @@ async def asyncio(
     every
     receiver must verify.
 
-    ShipEngine's guides write `/v1/environments/webhooks`, but its API document has the path shown here.
+    ShipEngine's guides use `/v1/environments/webhooks`, but its API document has the path shown here.
 
     Args:
         body (CreateWebhookRequest): A webhook to register.

@@ -112,7 +112,7 @@ def sync_detailed(
 
     Args:
         webhook_id (str): ShipEngine's ID of the webhook, from its registration or from the list.
-        body (UpdateWebhookRequest): The changes of a webhook. No member is required.
+        body (UpdateWebhookRequest): The changes to a webhook. No member is required.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -150,7 +150,7 @@ def sync(
 
     Args:
         webhook_id (str): ShipEngine's ID of the webhook, from its registration or from the list.
-        body (UpdateWebhookRequest): The changes of a webhook. No member is required.
+        body (UpdateWebhookRequest): The changes to a webhook. No member is required.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -183,7 +183,7 @@ async def asyncio_detailed(
 
     Args:
         webhook_id (str): ShipEngine's ID of the webhook, from its registration or from the list.
-        body (UpdateWebhookRequest): The changes of a webhook. No member is required.
+        body (UpdateWebhookRequest): The changes to a webhook. No member is required.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -219,7 +219,7 @@ async def asyncio(
 
     Args:
         webhook_id (str): ShipEngine's ID of the webhook, from its registration or from the list.
-        body (UpdateWebhookRequest): The changes of a webhook. No member is required.
+        body (UpdateWebhookRequest): The changes to a webhook. No member is required.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
