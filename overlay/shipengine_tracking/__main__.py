@@ -14,6 +14,8 @@ def main() -> int:
             raise
         print("The command line needs an extra: pip install 'shipengine-tracking[cli]'", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # while it was loading
+        return 130
     return cli.main()
 
 

@@ -1,8 +1,7 @@
 """The command line, `shipengine-tracking`. It needs the extra `[cli]`.
 
-Results go to stdout; progress, notices and errors to stderr. Exit status: 0 everything succeeded; 1 a call was
-rejected, or some rows failed; 2 invalid usage, a missing key or an unreadable file; 3 the account stopped the run;
-130 Ctrl-C.
+Results go to stdout; progress, notices and errors to stderr. Exit status: 0 success; 1 a call was rejected, or
+some rows failed; 2 invalid usage, a missing key or an unreadable file; 3 the account stopped the run; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -57,6 +56,7 @@ LINES_EVERY = 100  # packages between two lines of progress, if stderr is not a 
 
 def main() -> int:
     """Run the command line; return the exit status. Every failure is one line."""
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # None if closed
     for stream in (sys.stdout, sys.stderr):
         cast("Any", stream).reconfigure(errors="replace")  # the terminal may not have all characters
     try:
@@ -117,8 +117,7 @@ def list_webhooks() -> None:
     """List the webhooks of the account. The values of headers are not shown."""
     with _client() as client:
         found = client.list_webhooks()
-    names = [", ".join(str(header.key) for header in one.headers or ()) for one in found]
-    rows = [(one.webhook_id, one.event, one.url, name) for one, name in zip(found, names, strict=True)]
+    rows = [(one.webhook_id, one.event, one.url, ", ".join(str(h.key) for h in one.headers or ())) for one in found]
     _print_table(("ID", "EVENT", "URL", "HEADERS"), *rows)
 
 
@@ -168,8 +167,9 @@ def listen(
             except WebhookError as error:
                 status = error.http_status
                 _notice(f"Rejected a delivery with {status}: {error}")
+            except BrokenPipeError:  # of stdout; only `Exception` goes to `handle_error`
+                sys.exit(1)
             self.send_response(status)
-            self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name it overrides
@@ -224,7 +224,7 @@ def _run(outcomes: Iterable[Outcome], results: Results, total: int) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    is_terminal, began = sys.stderr.isatty(), time.monotonic()
+    is_terminal, began = sys.stderr.isatty() and os.environ.get("TERM") != "dumb", time.monotonic()
     columns = MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
     console, redirect = Console(stderr=True, soft_wrap=True), sys.stdout.isatty()
     progress = Progress(*columns, console=console, disable=not is_terminal, redirect_stdout=redirect, transient=True)
@@ -280,9 +280,9 @@ class Table:
     def __init__(self, path: str, carrier: str | None, given: dict[str, str]):
         encoding = _encoding(path)
         headers = {one: next(_read_csv(path, encoding, one), (1, list[str]()))[1] for one in ",;\t|"}
-        delimiter = max(headers, key=lambda one: len(headers[one]))
-        self._rows = partial(_read_csv, path, encoding, delimiter, strict=True)
-        self._carrier = carrier
+        known = {*map(_normalize, given.values()), *" ".join(usual for _, usual in COLUMNS.values()).split()}
+        delimiter = max(headers, key=lambda one: (len(known & {*map(_normalize, headers[one])}), len(headers[one])))
+        self._rows, self._carrier = partial(_read_csv, path, encoding, delimiter, strict=True), carrier
         self.header = [name.strip() for name in headers[delimiter]]
         self._columns: dict[str, int] = {}
         names = [_normalize(name) for name in self.header]
@@ -292,7 +292,7 @@ class Table:
             if found := [names.index(name) for name in wanted if name in names]:
                 self._columns[role] = found[0]
             elif role in required:
-                shown = f"pass {option}. The columns of the file are: {', '.join(self.header)}."
+                shown = f"pass {option}. The columns of the file are: {', '.join(self.header) or 'none'}."
                 raise InvalidArgumentError(f"the column {given.get(role, role)!r} is missing: {shown}")
 
     def plan(self, started: Sequence[int], send_duplicates: bool) -> Iterator[tuple[Row, str, str]]:
@@ -358,8 +358,7 @@ class Results:
 
 def _summarize(planned: Iterable[tuple[Row, str, str]], results: Results, show: Callable[[str], None]) -> Counter[str]:
     """Show what a run does and write known results; return how many rows have each, `""` being those to send."""
-    counts: Counter[str] = Counter()
-    problems: dict[str, list[int]] = {}
+    counts, problems = Counter[str](), dict[str, list[int]]()
     for row, result, problem in planned:
         counts[result] += 1
         if problem:
@@ -399,7 +398,7 @@ def _readable_twice(path: str, stack: ExitStack) -> str:
 def _encoding(path: str) -> str:
     with open(path, "rb") as file:
         head = file.read(4)
-    if head == b"PK\x03\x04":
+    if head in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):  # .xlsx, .xls
         raise InvalidArgumentError("this is an Excel workbook: save it as CSV")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"  # Excel's "Unicode text"
@@ -437,8 +436,7 @@ def _explain(error: Exception | str) -> str:
 
 def _print(text: str, file: IO[str] | None = None) -> None:
     """Print one line, without characters that could control a terminal."""
-    line = "".join(character if character.isprintable() else " " for character in text)
-    print(line.rstrip(), file=file or sys.stdout, flush=True)
+    print("".join(one if one.isprintable() else " " for one in text).rstrip(), file=file or sys.stdout, flush=True)
 
 
 def _notice(text: str) -> None:

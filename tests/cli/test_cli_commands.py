@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -219,6 +220,26 @@ def test_listen_prints_verified_updates_and_rejects_forged_ones(fake: FakeShipEn
     assert [line.split(":")[0] for line in err.splitlines()[1:]] == texts
     json_out = listen(fake, lambda url: fake.deliver("1Z1", "AT", to=url), "--json")[1]
     assert json.loads(json_out)["data"]["status_code"] == "AT"
+
+
+def test_listen_ends_when_its_pipe_is_closed(fake: FakeShipEngine) -> None:
+    arguments = [*COMMAND, "listen", "--port", "0"]
+    with subprocess.Popen(arguments, env=environment(fake), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        url = re.findall(rb"http://127\.0\.0\.1:[0-9]+", process.stderr.readline())[0].decode()
+        headers, body = fake.update("1Z1", "DE")
+        with suppress(httpx.TransportError):
+            httpx.post(url, content=body, headers=headers)
+        assert (process.wait(60), process.stderr.read()) == (1, b"")
+
+
+def test_closed_stream_is_ignored(fake: FakeShipEngine) -> None:
+    for closed in ("1>&-", "2>&-"):
+        command = ["sh", "-c", f'"$@" {closed}', "sh", *COMMAND, *GET]
+        process = subprocess.run(command, env=environment(fake), capture_output=True, timeout=60)
+        assert (process.returncode, process.stdout, process.stderr.count(b"\n")) == (1, b"", int(closed == "1>&-"))
 
 
 def test_listen_reports_a_port_in_use_and_an_invalid_address(fake: FakeShipEngine) -> None:

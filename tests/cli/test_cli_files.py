@@ -29,6 +29,7 @@ def text(delimiter: str, end: str, quote: str = "") -> str:
         pytest.param(text("|", "\r").encode(), id="pipe_cr"),
         pytest.param(text(";", "\n", '"').encode(), id="libreoffice_quoted"),
         pytest.param((text(",", "\n") + "\n\n").encode(), id="numbers"),
+        pytest.param(text(";", "\r\n").replace("Größe", "kg, net, dry").encode(), id="commas_in_a_name"),
         pytest.param(("\n" + text(",", "\n").rstrip()).encode(), id="blank_first_line_and_no_last_line_end"),
         pytest.param(
             b'"Size\n(cm), or\nnone";tracking_no;CARRIER\n1;="1Z1";ups\n"say ""7\n""";92055901;usps',
@@ -63,16 +64,17 @@ def test_columns_are_named_by_options(fake: FakeShipEngine, tmp_path: Path) -> N
         pytest.param("tracking;carrier", "--number-column x", ["'x'", "--number-column"], id="number_option"),
         pytest.param("tracking;carrier", "--reference-column x", ["'x'", "--reference-column"], id="reference"),
         pytest.param("", "", ["--number-column"], id="empty_file"),
-        pytest.param("PK\x03\x04\x14", "", ["Excel workbook"], id="workbook"),
+        pytest.param(b"PK\x03\x04\x14", "", ["Excel workbook"], id="xlsx"),
+        pytest.param(b"\xd0\xcf\x11\xe0\xa1", "", ["Excel workbook"], id="xls"),
         pytest.param('tracking,carrier\n1Z1,ups\n1Z2,"ups\n1Z3,ups\n', "", ["line 3"], id="quote_without_end"),
         pytest.param('tracking,carrier\n1Z1,"5" pipe"\n', "", ["line 2"], id="quote_in_quotes"),
     ],
 )
 def test_unusable_file_is_one_line_with_the_remedy(
-    fake: FakeShipEngine, tmp_path: Path, content: str, options: str, words: list[str]
+    fake: FakeShipEngine, tmp_path: Path, content: str | bytes, options: str, words: list[str]
 ) -> None:
     path = tmp_path / "orders.csv"
-    path.write_text(content)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
     status, out, err = run(fake, "start-many", str(path), *options.split())
     assert (status, out, err.count("\n"), fake.requests) == (2, "", 1, [])
     assert all(word in err for word in words)
