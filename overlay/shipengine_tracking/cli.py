@@ -43,7 +43,7 @@ REMEDIES: dict[type[Exception], str] = {
 }
 # The account must change before a run can go on.
 STOPPED = (exceptions.AuthenticationError, exceptions.AccountError, exceptions.RateLimitError)
-# The columns of the file that are used: their option, and their usual names without case, spaces and underscores.
+# The columns that are used: their option, and their usual names in lower case without spaces, hyphens and underscores.
 COLUMNS = {
     "tracking_number": ("--number-column", "trackingnumber trackingno trackingnum trackingcode trackingid tracking"),
     "carrier_code": ("--carrier-column or --carrier", "carriercode carrier"),
@@ -78,8 +78,8 @@ app = typer.Typer(help=HELP, add_completion=False, rich_markup_mode=None, pretty
 webhooks = typer.Typer(help="List, register and delete the webhooks of your account.")
 app.add_typer(webhooks, name="webhooks")
 
-Number = Annotated[str, typer.Argument(metavar="NUMBER", help="The carrier's number of the package.")]
-Carrier = Annotated[str | None, typer.Option(help="ShipEngine's code of the carrier, such as ups or stamps_com.")]
+Number = Annotated[str, typer.Argument(metavar="NUMBER", help="The carrier's tracking number.")]
+Carrier = Annotated[str | None, typer.Option(help="ShipEngine's carrier code, such as ups or stamps_com.")]
 CarrierID = Annotated[str | None, typer.Option(help="The ID of a connected carrier, such as se-28529731.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Write JSON, one object per line.")]
 
@@ -145,7 +145,7 @@ def delete(webhook_id: Annotated[str, typer.Argument(metavar="ID", help="An ID o
 
 @app.command()
 def listen(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes any free one.")] = 5000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 picks a free one.")] = 5000,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     as_json: AsJSON = False,
 ) -> None:
@@ -191,7 +191,9 @@ def start_many(
     number_column: Annotated[str | None, typer.Option(help="The column of the tracking numbers.")] = None,
     carrier_column: Annotated[str | None, typer.Option(help="The column of the carrier codes.")] = None,
     reference_column: Annotated[str | None, typer.Option(help="The column to name rows by, such as orders.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write each row's result here; run again to continue.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write each row's result here; run again to continue.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file; send nothing.")] = False,
     send_duplicates: Annotated[bool, typer.Option("--send-duplicates", help="Send repeated packages, too.")] = False,
     concurrency: Annotated[int, typer.Option(min=1, help="How many calls may be in flight.")] = 8,
@@ -259,10 +261,13 @@ class Row(Package):
 
     line: int = field(eq=False)  # two rows are equal if their packages are
     cells: list[str] = field(eq=False)
+    is_too_long: bool = field(eq=False)  # there are more cells than columns
 
     @property
     def problem(self) -> str:
         """Why the row cannot be sent, or an empty string."""
+        if self.is_too_long:
+            return "the row has more cells than the header: put texts that contain the delimiter in quotes"
         if not self.tracking_number:
             return "the tracking number is empty: fill it in"
         if not self.carrier_code:
@@ -311,12 +316,13 @@ class Table:
 
     def row(self, line: int, cells: list[str]) -> Row:
         """Return the row with these cells."""
+        is_too_long = any(map(str.strip, cells[len(self.header) :]))
         cells = [*cells, *[""] * len(self.header)][: len(self.header)]
         texts = {role: cells[index].strip() for role, index in self._columns.items()}
         # Some programs write ="123" to keep Excel from changing a number.
         values: dict[str, Any] = {role: re.sub('^="(.*)"$', r"\1", text).strip() for role, text in texts.items()}
         values["carrier_code"] = values.get("carrier_code") or self._carrier
-        return Row(**values, line=line, cells=cells)
+        return Row(**values, line=line, cells=cells, is_too_long=is_too_long)
 
 
 class Results:
@@ -339,11 +345,11 @@ class Results:
                 # A run that was killed may have left half a row.
                 if len(cells) == len(header) and cells[len(table.header) + 1] == "started":
                     csv.writer(file).writerow(cells)
-                    self.started.append(hash(table.row(0, cells)))
+                    self.started.append(hash(table.row(0, cells[: len(table.header)])))
         self.started = array("q", sorted(self.started))
         if new and target:
             new.replace(target)
-        self.file = open(target or os.devnull, "a", encoding="utf-8", newline="")
+        self.file = open(target or os.devnull, "a", encoding="utf-8", errors="backslashreplace", newline="")
 
     def write(self, row: Row, result: str, reason: ShipEngineError | str = "") -> None:
         """Write the result of a row."""
@@ -425,7 +431,7 @@ def _read_csv(path: str, encoding: str, delimiter: str, *, strict: bool = False)
 
 
 def _normalize(name: str) -> str:
-    return re.sub(r"[\s_]+", "", name).casefold()
+    return re.sub(r"[\s_-]+", "", name).casefold()
 
 
 def _explain(error: Exception | str) -> str:

@@ -91,24 +91,25 @@ def test_dry_run_reports_problems_and_sends_nothing(tmp_path: Path) -> None:
         "1Z1,ups",
         '"1Z\n3",ups',
         "",
-        "1Z4,ups,a,b",
+        "1Z4,ups, ,",
         "1Z5",
     ]
-    path.write_text("\n".join(["tracking_number,carrier", *rows, "1Z1,fedex", *[",ups"] * 11]))
+    path.write_text("\n".join(["tracking_number,carrier", *rows, "1Z1,fedex", *[",ups"] * 11, "Books, Ltd,1Z6"]))
     before = "tracking_number,carrier,line,result,code,message,request_id\n1Z4,ups,11,started,,,\n"
     report.write_text(before)
     status, out, err = run(None, "start-many", str(path), "--dry-run", "--report", str(report))
     assert (status, err) == (1, "")
-    assert out.splitlines()[0] == "Rows 21: to send 2, invalid 17, duplicates 1, started before 1"
+    assert out.splitlines()[0] == "Rows 22: to send 2, invalid 18, duplicates 1, started before 1"
     lines = {line.rpartition("lines: ")[2]: line for line in out.splitlines()[1:]}
-    assert lines.keys() == {"3, 14, 15, 16, 17, 18, 19, 20, 21, 22, …)", "4, 5)", "6, 12)", "7)", "8)"}
+    assert lines.keys() == {"3, 14, 15, 16, 17, 18, 19, 20, 21, 22, …)", "4, 5)", "6, 12)", "7)", "8)", "25)"}
     assert "spreadsheet" in lines["4, 5)"]
     assert "carrier" in lines["6, 12)"]
     assert "duplicate" in lines["7)"]
+    assert "quotes" in lines["25)"]
     assert (report.read_text(), sorted(os.listdir(tmp_path))) == (before, ["orders.csv", "report.csv"])
     status, out, err = run(None, "start-many", str(path), "--dry-run", "--json")
-    assert (status, out.count('"line"')) == (1, 18)
-    assert err.startswith("Rows 21")
+    assert (status, out.count('"line"')) == (1, 19)
+    assert err.startswith("Rows 22")
 
 
 def test_duplicates_are_sent_once_unless_asked(fake: FakeShipEngine, tmp_path: Path) -> None:

@@ -36,6 +36,15 @@ def files(tmp_path: Path) -> tuple[str, Path]:
     return write_file(tmp_path / "orders.csv", [str(n) for n in range(40)]), tmp_path / "report.csv"
 
 
+def test_report_can_hold_any_code_and_is_not_a_folder(fake: FakeShipEngine, files: tuple[str, Path]) -> None:
+    path, report = files
+    fake.enqueue(Response.of(400, rb'{"errors": [{"error_code": "\ud800"}]}'))
+    assert run(fake, "start-many", path, "--report", str(report))[0] == 1
+    assert len(read_report(report)) == 40
+    status, _, err = run(fake, "start-many", path, "--report", str(report.parent))
+    assert (status, err.count("\n")) == (2, 1)
+
+
 def test_run_with_invalid_rows_reports_each_row_once(fake: FakeShipEngine, tmp_path: Path) -> None:
     kinds = [",ups", "{n},", "1.2E+1{n},ups", "{n},seko", "0,ups", "{n}\u200b,ups"]  # 0 is sent once
     bad = {n: kinds[n // 17 % 6] for n in range(17, 17 * 31, 17)}
