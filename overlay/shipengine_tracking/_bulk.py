@@ -45,7 +45,7 @@ class Package:
 
     def check(self) -> None:
         """Raise InvalidArgumentError if `start` would reject the arguments. Nothing is sent."""
-        package_params(self.tracking_number, self.carrier_code, self.carrier_id)
+        _params(self)
 
 
 @frozen

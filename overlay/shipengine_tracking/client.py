@@ -72,7 +72,7 @@ class _BaseClient(Generic[_T]):
             transport: An httpx transport to send through, such as an `httpx.MockTransport` in tests.
 
         Raises:
-            InvalidArgumentError: There is no API key, or an argument is not valid.
+            InvalidArgumentError: The API key is missing, or an argument is not valid.
         """
         try:
             if transport is not None and not isinstance(transport, self._transport_class):

@@ -1,4 +1,4 @@
-"""The whole life of a subscription: register, start, receive, get, stop, and nothing more arrives."""
+"""The whole life of a subscription: register, start, receive, get, stop. `make demo` shows that no update follows."""
 
 from __future__ import annotations
 

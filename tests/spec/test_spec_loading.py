@@ -13,9 +13,14 @@ import spec
     ("content", "message"),
     [
         pytest.param(b"openapi: 3.1.1\ninfo: [\n", ":3: not valid YAML: while parsing a flow node", id="syntax"),
-        pytest.param(b"info: {}\ninfo: {}\n", ":2: not valid YAML: while constructing a mapping", id="duplicate key"),
+        pytest.param(
+            b"info: {}\ninfo: {}\n",
+            ":2: not valid YAML: while constructing a mapping: found duplicate key",
+            id="duplicate key",
+        ),
         pytest.param(b"responses:\n  204: {}\n", ":2: not valid YAML: this key is not a string", id="key of digits"),
         pytest.param(b"a: &a [*a]\n", ": not valid YAML: Circular reference", id="circular alias"),
+        pytest.param(b"a: !!binary YQ==\n", ": not valid YAML: Object of type bytes", id="binary"),
         pytest.param(b"a: .nan\n", ": not valid YAML: Out of range float", id="NaN"),
         pytest.param(b"info:\n  title: \xff\n", ":2: not UTF-8", id="not UTF-8"),
         pytest.param(b"- openapi\n", ":1: not OpenAPI: the document is a list", id="a list"),
@@ -35,8 +40,15 @@ def test_load_reports_a_bad_document_with_its_line(tmp_path: Path, content: byte
 
 def test_load_reads_yaml_1_2_without_dates(tmp_path: Path) -> None:
     path = tmp_path / "openapi.yaml"
-    path.write_text("{country: NO, since: 2026-11-21, version: 1.10, calls: 200}")
-    assert spec.load(path) == {"country": "NO", "since": "2026-11-21", "version": 1.1, "calls": 200}
+    path.write_text("{country: NO, on: on, day: 2026-11-21, at: 2026-11-21T10:00:00Z, version: 1.10, calls: 200}")
+    assert spec.load(path) == {
+        "country": "NO",
+        "on": "on",
+        "day": "2026-11-21",
+        "at": "2026-11-21T10:00:00Z",
+        "version": 1.1,
+        "calls": 200,
+    }
 
 
 START = "#/paths/~1v1~1tracking~1start/post/parameters/2/$ref"

@@ -7,7 +7,7 @@ import pytest
 
 import spec_rules
 from document import DOCUMENT, GONE, edited
-from spec import SPEC, SpecError, load, problems
+from spec import SPEC, problems
 from spec_places import loaded_schemas, operations
 from spec_rules import findings, main
 
@@ -171,32 +171,6 @@ def test_main_prints_findings_and_fails(tmp_path: Path, capsys: pytest.CaptureFi
         assert words in capsys.readouterr().err
     with pytest.raises(SystemExit, match="No such file"):
         main(tmp_path / "nowhere.yaml")
-
-
-def test_file_is_read_with_the_types_of_json(tmp_path: Path) -> None:
-    page = tmp_path / "page.yaml"
-    page.write_text("{country: NO, day: 2026-11-21, at: 2026-11-21T10:00:00Z, answer: on}")
-    assert load(page) == {"country": "NO", "day": "2026-11-21", "at": "2026-11-21T10:00:00Z", "answer": "on"}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        pytest.param(b"", ":1: not OpenAPI: the document is empty", id="empty"),
-        pytest.param(b"- a\n", ":1: not OpenAPI: the document is a list", id="list"),
-        pytest.param(b"a: b\nc: \xff\n", ":2: not UTF-8", id="not UTF-8"),
-        pytest.param(b"a: b\nc: [\n", ":3: not valid YAML", id="not YAML"),
-        pytest.param(b"a: b\na: c\n", ":2: not valid YAML: .*duplicate key", id="duplicate key"),
-        pytest.param(b"a: b\n7: c\n", ":2: not valid YAML: this key is not a string", id="number as key"),
-        pytest.param(b"a: .nan\n", ": not valid YAML: Out of range", id="NaN"),
-        pytest.param(b"a: &a [*a]\n", ": not valid YAML: Circular", id="alias of itself"),
-        pytest.param(b"a: !!binary YQ==\n", ": not valid YAML: .*bytes", id="binary"),
-    ],
-)
-def test_unreadable_file_is_reported_with_its_line(content: bytes, message: str, tmp_path: Path) -> None:
-    (tmp_path / "page.yaml").write_bytes(content)
-    with pytest.raises(SpecError, match=rf"page\.yaml{message}"):
-        load(tmp_path / "page.yaml")
 
 
 def test_operations_share_their_error_responses() -> None:
