@@ -12,6 +12,8 @@ from typing import Any
 
 from attrs import field, frozen
 
+from shipengine_tracking_generated.api.tracking import start_tracking
+
 from ._config import package_params
 from ._http.client import AsyncHTTPClient, HTTPClient
 from ._http.flow import Cancelled, Operation
@@ -24,6 +26,7 @@ from .exceptions import (
     ShipEngineError,
 )
 
+START = Operation[None](start_tracking)
 PREFETCH = 2  # packages read ahead, in multiples of the concurrency
 # Seconds to wait for the end of the source after the client was closed. If the source ends, the run is complete.
 SOURCE_END_TIMEOUT = 0.5
@@ -122,11 +125,11 @@ class _Threads:
     executor, so a server that hangs would delay the exit.
     """
 
-    def __init__(self, http: HTTPClient, source: Iterator[Package], maximum: int, operation: Operation):
+    def __init__(self, http: HTTPClient, source: Iterator[Package], maximum: int):
         self.progress = Progress(http)
         self.pending = 0  # packages without a result
         self._source: Any = source
-        self._http, self._maximum, self._operation = http, maximum, operation
+        self._http, self._maximum = http, maximum
         self._count = 0
         self._process = os.getpid()
         self._todo: SimpleQueue[tuple[Any] | None] = SimpleQueue()  # (package,), or None to end one thread
@@ -170,7 +173,7 @@ class _Threads:
         while (item := self._todo.get()) is not None:
             error: BaseException | None = None
             try:
-                self._http.call(self._operation, _params(item[0]), self.progress.run)
+                self._http.call(START, _params(item[0]), self.progress.run)
             except BaseException as failure:  # passed on in the result
                 error = failure
                 if _ends_run(error):
@@ -178,9 +181,9 @@ class _Threads:
             self._done.put((item[0], error))
 
 
-def stream(http: HTTPClient, packages: Iterable[Package], concurrency: int, operation: Operation) -> Generator[Outcome]:
+def stream(http: HTTPClient, packages: Iterable[Package], concurrency: int) -> Generator[Outcome]:
     """Start packages in threads; yield their outcomes."""
-    threads = _Threads(http, iter(packages), concurrency, operation)
+    threads = _Threads(http, iter(packages), concurrency)
     del packages  # the traceback of an exception would keep them
     progress = threads.progress
     try:
@@ -198,12 +201,10 @@ def stream(http: HTTPClient, packages: Iterable[Package], concurrency: int, oper
 class _Tasks:
     """The tasks of a run: one reads the packages, the others make the calls. A slow source does not delay outcomes."""
 
-    def __init__(
-        self, http: AsyncHTTPClient, read_one: Callable[[], Awaitable[Package]], maximum: int, operation: Operation
-    ):
+    def __init__(self, http: AsyncHTTPClient, read_one: Callable[[], Awaitable[Package]], maximum: int):
         self.progress = Progress(http)
         self._read_one: Any = read_one
-        self._http, self._working, self._operation = http, maximum, operation
+        self._http, self._working = http, maximum
         self._read_permits = asyncio.Semaphore(PREFETCH * maximum)  # one for each package, released with its result
         self._todo = asyncio.Queue[tuple[Any] | None]()  # (package,), or None to end one worker
         self._results = asyncio.Queue[tuple[Any, BaseException | None] | None]()  # None: a worker has ended
@@ -238,7 +239,7 @@ class _Tasks:
         while (item := await self._todo.get()) is not None:
             error: Exception | None = None
             try:
-                await self._http.call(self._operation, _params(item[0]), self.progress.run)
+                await self._http.call(START, _params(item[0]), self.progress.run)
             except Exception as failure:  # passed on in the result
                 error = failure
                 if _ends_run(error):
@@ -272,14 +273,11 @@ class _Tasks:
 
 
 async def stream_async(
-    http: AsyncHTTPClient,
-    packages: Iterable[Package] | AsyncIterable[Package],
-    concurrency: int,
-    operation: Operation,
+    http: AsyncHTTPClient, packages: Iterable[Package] | AsyncIterable[Package], concurrency: int
 ) -> AsyncGenerator[Outcome]:
     """Start packages in tasks; yield their outcomes."""
     http.check_loop()
-    tasks = _Tasks(http, _package_reader(packages), concurrency, operation)
+    tasks = _Tasks(http, _package_reader(packages), concurrency)
     del packages  # the traceback of an exception would keep them
     progress = tasks.progress
     try:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Mapping
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar
 
 import httpx
 
-from shipengine_tracking_generated.api.tracking import get_tracking_log, start_tracking, stop_tracking
+from shipengine_tracking_generated.api.tracking import get_tracking_log, stop_tracking
 from shipengine_tracking_generated.api.webhooks import create_webhook, delete_webhook, list_webhooks, update_webhook
 from shipengine_tracking_generated.models import CreateWebhookRequest, UpdateWebhookRequest
 
-from ._bulk import Outcome, Package, check_packages, stream, stream_async
+from ._bulk import START, Outcome, Package, check_packages, stream, stream_async
 from ._config import ClientConfig, check_integer, check_webhook_id, package_params, webhook_body
 from ._http.client import AsyncHTTPClient, HTTPClient
 from ._http.flow import Operation
@@ -20,13 +20,12 @@ from .exceptions import InvalidArgumentError
 
 _T = TypeVar("_T", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
-START = Operation(start_tracking)
-STOP = Operation(stop_tracking, is_removal=True)
+STOP = Operation[None](stop_tracking, is_removal=True)
 GET = Operation(get_tracking_log, load=TrackingInformation.from_json)
 LIST_WEBHOOKS = Operation(list_webhooks, load=Webhook.list_from_json)
 CREATE_WEBHOOK = Operation(create_webhook, load=Webhook.from_json, is_repeatable=False)
-UPDATE_WEBHOOK = Operation(update_webhook)
-DELETE_WEBHOOK = Operation(delete_webhook, is_removal=True)
+UPDATE_WEBHOOK = Operation[None](update_webhook)
+DELETE_WEBHOOK = Operation[None](delete_webhook, is_removal=True)
 
 
 class _BaseClient(Generic[_T]):
@@ -139,11 +138,11 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
         Source: ShipEngine's API reference, `GET /v1/tracking`.
         """
         params = package_params(tracking_number, carrier_code, carrier_id)
-        return cast("TrackingInformation", self._http.call(GET, params))
+        return self._http.call(GET, params)
 
     def list_webhooks(self) -> list[Webhook]:
         """Return all webhooks of the account, for all events. The exceptions are those of `start`."""
-        return cast("list[Webhook]", self._http.call(LIST_WEBHOOKS, {}))
+        return self._http.call(LIST_WEBHOOKS, {})
 
     def create_webhook(
         self, url: str, *, event: str = "track", headers: Mapping[str, str] | None = None, name: str | None = None
@@ -163,7 +162,7 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
 
         Source: ShipEngine's API reference, `POST /v1/environment/webhooks`.
         """
-        return cast("Webhook", self._http.call(CREATE_WEBHOOK, _new_webhook(url, event, headers, name)))
+        return self._http.call(CREATE_WEBHOOK, _new_webhook(url, event, headers, name))
 
     def update_webhook(
         self,
@@ -209,7 +208,7 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
         check_packages(packages, (Iterable,))
         check_integer("concurrency", concurrency, 1)
         self._http.check_open()
-        return stream(self._http, packages, min(concurrency, self._config.max_connections), START)
+        return stream(self._http, packages, min(concurrency, self._config.max_connections))
 
     def close(self) -> None:
         """Close the connections. Closing twice is fine; a later call raises ClientStateError."""
@@ -250,17 +249,17 @@ class AsyncTrackingClient(_BaseClient[httpx.AsyncBaseTransport]):
     ) -> TrackingInformation:
         """Return the state of a package and its events, as `TrackingClient.get` does."""
         params = package_params(tracking_number, carrier_code, carrier_id)
-        return cast("TrackingInformation", await self._http.call(GET, params))
+        return await self._http.call(GET, params)
 
     async def list_webhooks(self) -> list[Webhook]:
         """Return all webhooks of the account, as `TrackingClient.list_webhooks` does."""
-        return cast("list[Webhook]", await self._http.call(LIST_WEBHOOKS, {}))
+        return await self._http.call(LIST_WEBHOOKS, {})
 
     async def create_webhook(
         self, url: str, *, event: str = "track", headers: Mapping[str, str] | None = None, name: str | None = None
     ) -> Webhook:
         """Register a URL for an event, as `TrackingClient.create_webhook` does."""
-        return cast("Webhook", await self._http.call(CREATE_WEBHOOK, _new_webhook(url, event, headers, name)))
+        return await self._http.call(CREATE_WEBHOOK, _new_webhook(url, event, headers, name))
 
     async def update_webhook(
         self,
@@ -288,7 +287,7 @@ class AsyncTrackingClient(_BaseClient[httpx.AsyncBaseTransport]):
         check_packages(packages, (Iterable, AsyncIterable))
         check_integer("concurrency", concurrency, 1)
         self._http.check_open()
-        return stream_async(self._http, packages, min(concurrency, self._config.max_connections), START)
+        return stream_async(self._http, packages, min(concurrency, self._config.max_connections))
 
     async def aclose(self) -> None:
         """Close the connections. Closing twice is fine; a later call raises ClientStateError."""

@@ -40,8 +40,8 @@ from shipengine_tracking_generated.types import Response
 from support import KEY, NUMBER, PACKAGE
 
 RETRYABLE = {408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526}
-START = Operation(start_tracking)
-STOP = Operation(stop_tracking, is_removal=True)
+START = Operation[None](start_tracking)
+STOP = Operation[None](stop_tracking, is_removal=True)
 SUCCESS = Response[Any](HTTPStatus.NO_CONTENT, b"", httpx.Headers(), parsed=None)
 USED_UP = httpx.Headers({"RateLimit-Remaining": "0", "RateLimit-Reset": "60"})
 WINDOW = Response[Any](HTTPStatus.NO_CONTENT, b"", USED_UP, parsed=None)
@@ -73,7 +73,7 @@ class Driver:
         self.check: Callable[[], None] = lambda: None
         self.call: Any = None
 
-    def start(self, *, operation: Operation = START, in_run: bool = False, **settings: Any) -> Any:
+    def start(self, *, operation: Operation[Any] = START, in_run: bool = False, **settings: Any) -> Any:
         defaults = {"base_url": None, "timeout": 30.0, "deadline": 60.0, "max_retries": 3, "max_wait": 90.0}
         defaults |= {"max_connections": 100, "requests_per_minute": None, "on_behalf_of": None, "transport": None}
         config = ClientConfig(auth=KEY, **defaults | settings)

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "_models": {"_responses", "generated"},
     "_config": {"_auth", "exceptions"},
     "_http": {"_auth", "_config", "_fork", "_models", "_responses", "_version", "exceptions", "generated"},
-    "_bulk": {"_config", "_http", "exceptions"},
+    "_bulk": {"_config", "_http", "exceptions", "generated"},
     "client": {"_bulk", "_config", "_http", "_models", "exceptions", "generated"},
     "webhooks": {"_config", "_fork", "_models", "_responses", "exceptions", "generated"},
     "testing": {"webhooks"},

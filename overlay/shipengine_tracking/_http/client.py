@@ -17,7 +17,7 @@ from .._config import ClientConfig
 from .._fork import reset_after_fork
 from ..exceptions import ClientStateError, InvalidArgumentError
 from .connection import AsyncConnection, Connection, client_options
-from .flow import Call, Cancelled, Operation
+from .flow import Call, Cancelled, Operation, T
 from .pool import C, ConnectionPool
 from .rate_limit import RateLimiter
 
@@ -93,7 +93,7 @@ class BaseHTTPClient(Generic[C]):
             if call.waiter.alarm is not None:
                 call.waiter.alarm.put_nowait(None)
 
-    def _begin(self, operation: Operation, params: Mapping[str, Any], run: Run | None) -> Call:
+    def _begin(self, operation: Operation[Any], params: Mapping[str, Any], run: Run | None) -> Call:
         check = self.check_open if run is None else partial(self._check_run, run)
         call = Call(operation, params, self.config, self._limiter, check, in_run=run is not None)
         self._calls.add(call)
@@ -117,7 +117,7 @@ class HTTPClient(BaseHTTPClient[Connection]):
 
     _connection_class, _new_alarm = Connection, SimpleQueue
 
-    def call(self, operation: Operation, params: Mapping[str, Any], run: Run | None = None) -> Any:
+    def call(self, operation: Operation[T], params: Mapping[str, Any], run: Run | None = None) -> T:
         """Make a call; return the model of its response."""
         call, result = self._begin(operation, params, run), None
         flow = call.flow()
@@ -126,7 +126,7 @@ class HTTPClient(BaseHTTPClient[Connection]):
                 try:
                     step = flow.send(result)
                 except StopIteration as stop:
-                    return stop.value
+                    return stop.value  # type: ignore[no-any-return]
                 result = self._send(call) if step is None else _wait(call.waiter.alarm, step)
         finally:
             flow.close()
@@ -178,7 +178,7 @@ class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
         if self._loop is not running:
             raise ClientStateError("this client belongs to another event loop: make one client in each loop")
 
-    async def call(self, operation: Operation, params: Mapping[str, Any], run: Run | None = None) -> Any:
+    async def call(self, operation: Operation[T], params: Mapping[str, Any], run: Run | None = None) -> T:
         """Make a call; return the model of its response."""
         self.check_loop()
         call, result = self._begin(operation, params, run), None
@@ -188,7 +188,7 @@ class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
                 try:
                     step = flow.send(result)
                 except StopIteration as stop:
-                    return stop.value
+                    return stop.value  # type: ignore[no-any-return]
                 result = await (self._send(call) if step is None else _wait_async(call.waiter.alarm, step))
         finally:
             flow.close()

@@ -182,7 +182,7 @@ class Connection(httpx.Client):
         self._generated = Client(base_url="", raise_on_unexpected_status=True).set_httpx_client(self)
         self._build = partial(_build_request, config.base_url, self.headers, {"timeout": self.timeout.as_dict()})
 
-    def perform(self, operation: Operation, params: Mapping[str, Any]) -> Any:
+    def perform(self, operation: Operation[Any], params: Mapping[str, Any]) -> Any:
         """Make one attempt; return the generated `Response`, or one of our exceptions."""
         config = self.exchange.config
         exchange = self.exchange = Exchange(config, operation.load, time.monotonic() + config.deadline)
@@ -224,7 +224,7 @@ class AsyncConnection(httpx.AsyncClient):
         self._generated = Client(base_url="", raise_on_unexpected_status=True).set_async_httpx_client(self)
         self._build = partial(_build_request, config.base_url, self.headers, {"timeout": self.timeout.as_dict()})
 
-    async def perform(self, operation: Operation, params: Mapping[str, Any]) -> Any:
+    async def perform(self, operation: Operation[Any], params: Mapping[str, Any]) -> Any:
         """Make one attempt; return the generated `Response`, or one of our exceptions."""
         exchange = self.exchange = Exchange(self.exchange.config, operation.load)
         timer, outer = asyncio.timeout(exchange.config.deadline), sys.exception()

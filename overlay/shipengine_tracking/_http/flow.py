@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from math import ceil, inf
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import httpx
 from attrs import define, field, frozen
@@ -31,6 +31,8 @@ from ..exceptions import (
     ShipEngineError,
 )
 from .rate_limit import Delay, RateLimiter, Waiter
+
+T = TypeVar("T")
 
 log = logging.getLogger("shipengine_tracking")
 log.addHandler(logging.NullHandler())  # applications configure logging, libraries do not
@@ -55,11 +57,11 @@ class Cancelled(Exception):  # noqa: N818 it is not an error, and callers do not
 
 
 @frozen
-class Operation:
-    """An operation of the API: its generated module, and what the generated code does not know."""
+class Operation(Generic[T]):
+    """An operation of the API that returns a `T`: its generated module, and what the generated code does not know."""
 
     module: ModuleType
-    load: Callable[[bytes], Any] | None = None  # returns the model of a success, or raises ValueError
+    load: Callable[[bytes], T] | None = None  # returns the model of a success, or raises ValueError
     is_removal: bool = False  # then a 404 after a lost response means that the lost request was processed
     is_repeatable: bool = True  # otherwise only a request that was certainly not processed is sent again
 
@@ -68,7 +70,7 @@ class Operation:
 class Call:
     """One call over all its attempts."""
 
-    operation: Operation
+    operation: Operation[Any]
     params: Mapping[str, Any]  # the arguments of the generated function
     config: ClientConfig
     limiter: RateLimiter
