@@ -8,7 +8,6 @@ import json
 import pickle
 import time
 import traceback
-from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
 from urllib.parse import quote
@@ -17,10 +16,11 @@ import h11
 import httpx
 import pytest
 
-from shipengine_tracking import APIConnectionError
+from leaks import found
+from shipengine_tracking import APIConnectionError, APIError
 from shipengine_tracking._auth import APIKeyAuth
 from shipengine_tracking.testing import FakeShipEngine, Response
-from support import Caller
+from support import PACKAGE, Caller
 
 KEY = 'TEST_a"b\\c/d%e'
 SHORTEST_SECRET = "abcdef"
@@ -92,24 +92,35 @@ def test_exception_is_redacted_with_its_causes_and_its_group() -> None:
     assert request.headers["API-Key"] == KEY  # a transport of the caller may have recorded it
 
 
-def test_client_does_not_show_the_key(caller: Caller) -> None:
-    todo: list[Any] = [caller.client_class(KEY, transport=httpx.MockTransport(lambda _: httpx.Response(204)))]
-    seen: list[Any] = []
-    while todo:
-        value = todo.pop()
-        if not any(value is other for other in seen):
-            seen.append(value)
-            assert "TEST" not in f"{value!r} {value}"
-            if not isinstance(value, httpx.Auth):
-                todo += vars(value).values() if hasattr(value, "__dict__") else ()
-                todo += value.values() if isinstance(value, dict) else ()
-    assert len(seen) > 10
+@pytest.mark.parametrize(
+    "body",
+    [
+        *((b"x" * (1_000_000 - distance) + KEY.encode() + b"x" * 1_000_000) for distance in (1, 10)),
+        KEY.encode() * 80_000,
+    ],
+    ids=["first character", "first ten characters", "everywhere"],
+)
+def test_key_across_the_limit_of_a_body_is_not_shown(body: bytes, caller: Caller, fake: FakeShipEngine) -> None:
+    fake.enqueue(Response.of(500, body))
+    error = caller.call(api_key=KEY, base_url=fake.url)
+    assert error.body_truncated
+    assert b"TE" not in error.body
 
 
-@pytest.mark.parametrize("use", [pickle.dumps, copy.deepcopy], ids=["pickle", "deepcopy"])
-def test_client_cannot_be_pickled(use: Callable[[Any], Any], caller: Caller) -> None:
-    with pytest.raises(TypeError, match="API key"):
-        use(caller.client_class(KEY))
+def test_success_that_echoes_the_key_does_not_show_it(caller: Caller, fake: FakeShipEngine) -> None:
+    fake.enqueue(Response.of(200, f"<html>{KEY}</html>"), Response.of(200, {"status_description": f"for {KEY}"}))
+    error, information = caller.call_all(PACKAGE, PACKAGE, operation="get", api_key=KEY, base_url=fake.url)
+    assert type(error) is APIError
+    assert not found(error, KEY)
+    assert information.status_description == "for [API key]"
+
+
+def test_client_does_not_show_the_key_and_cannot_be_pickled(caller: Caller) -> None:
+    client = caller.client_class(KEY)
+    assert "TEST" not in f"{client!r} {vars(client)}"
+    for use in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError, match="API key"):
+            use(client)
 
 
 class SoftTimeLimitError(Exception):
@@ -122,7 +133,7 @@ def test_interruption_does_not_show_the_key(
 ) -> None:
     monkeypatch.setattr(h11.Connection, "send", Mock(side_effect=kind))
     with caller.client(api_key=KEY, base_url=fake.url) as client, pytest.raises(kind) as raised:
-        client.start(tracking_number="1Z1", carrier_code="ups")
+        client.start(**PACKAGE)
     shown = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
     assert "TEST" not in "".join(shown.format())
 
