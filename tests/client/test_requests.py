@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from leaks import found
-from shipengine_tracking import APIConnectionError, APITimeoutError, InvalidArgumentError, ShipEngineError, __version__
+from shipengine_tracking import APIConnectionError, APITimeoutError, ShipEngineError, __version__
 from shipengine_tracking.testing import FakeShipEngine, Response
 from support import KEY, PACKAGE, Caller
 
@@ -57,18 +57,6 @@ def test_proxy_of_the_environment_gets_no_key_outside_tls(
 def test_invalid_proxy_raises_our_exception(caller: Caller, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     assert isinstance(caller.call(api_key=KEY, base_url="https://host.invalid"), ShipEngineError)
-
-
-def test_proxy_that_becomes_invalid_later_raises_our_exception(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    failures: list[ShipEngineError] = []
-    with caller.client(api_key=KEY, base_url="https://127.0.0.1:9") as client:
-        monkeypatch.setenv("HTTPS_PROXY", "nonsense://nowhere")
-        for _ in range(2):
-            with pytest.raises(ShipEngineError) as caught:
-                client.start(**PACKAGE)
-            failures.append(caught.value)
-    assert [type(failure) for failure in failures] == [APIConnectionError, InvalidArgumentError]
-    assert not [place for failure in failures for place in found(failure, KEY)]
 
 
 # --- the network
@@ -130,9 +118,5 @@ def test_server_needs_a_trusted_certificate(
         pool.submit(serve)
         result = caller.call(api_key=KEY, base_url=f"https://127.0.0.1:{server.getsockname()[1]}")
     assert len(received) == trusted
-    if trusted:
-        assert result is None
-    else:
-        assert type(result) is APIConnectionError
-        assert "certificate" in str(result).lower()
-        assert not found(result, KEY)
+    assert trusted or not found(result, KEY)
+    assert type(result) is (type(None) if trusted else APIConnectionError)

@@ -49,20 +49,3 @@ def test_closed_client_makes_no_calls_and_cannot_be_entered(fake: FakeShipEngine
         with pytest.raises(ClientStateError, match="closed"):
             enter()
     assert len(fake.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("response", "connections"),
-    [
-        pytest.param(Response.of(404, "not found"), 1, id="404"),
-        pytest.param(Response.of(500, b"x" * 2_000_000), 2, id="a body over the limit"),
-        pytest.param(Response(b"?", "close"), 2, id="another protocol"),
-    ],
-)
-def test_connection_is_used_again_after_a_complete_response(
-    response: Response, connections: int, caller: Caller, fake: FakeShipEngine
-) -> None:
-    fake.enqueue(Response.of(204), response)
-    results = caller.call_all(*[PACKAGE] * 3, api_key=fake.api_key, base_url=fake.url)
-    assert (results[0], results[2]) == (None, None)
-    assert fake.connections == connections
