@@ -91,10 +91,11 @@ def test_error_has_the_content_of_its_response_and_keeps_it_when_pickled() -> No
         assert vars(one) == vars(error)
 
 
-def test_error_can_be_created_from_a_status_alone() -> None:
+def test_exceptions_can_be_created_without_details() -> None:
     error = RateLimitError(429)
     assert (error.errors, error.code, error.body, error.retry_after, error.attempts) == ((), None, b"", None, 1)
     assert (error.body_truncated, error.headers.get("absent"), error.request_id) == (False, None, None)
+    assert (InvalidPayloadError("x").body, OtherEventError("x").document) == (b"", {})
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,6 @@ def test_error_can_be_created_from_a_status_alone() -> None:
         InvalidSignatureError("x", 404),
         InvalidPayloadError("x", b"body"),
         OtherEventError("x", {"a": 1}),
-        OtherEventError("without a document"),
     ],
     ids=repr,
 )
