@@ -34,36 +34,28 @@ def test_environment_provides_key_and_address_and_arguments_override_it(
     assert fake.subscriptions == [Subscription(NUMBER, "stamps_com")] * 2
 
 
-KEYS = (" " + KEY, KEY + "\n", KEY + " ", f"{KEY[:9]}\r\n{KEY[9:]}", KEY + "é", "\t", f'"{KEY}"')
+KEYS = (" " + KEY, KEY + " ", KEY + "\n", f"{KEY[:9]}\r\n{KEY[9:]}", KEY + "é", f'"{KEY}', f"{KEY}'")
 INVALID_ARGUMENTS: dict[str, tuple[Any, ...]] = {
-    "api_key": ("", KEY + "\0", b"TEST", 7, *KEYS),
-    "on_behalf_of": ("", "se-1\0", " se-1", "se-1\r\nA: b", "sé-1", '"se-1"', b"se-1", 7),
+    "api_key": ("", 7, *KEYS),
+    "on_behalf_of": ("", "se-1\r\nA: b"),
     "base_url": (
-        "", "api.shipengine.com", "ftp://api.shipengine.com", "http://api.shipengine.com", "https://", "https:///v1",
-        "http://127.0.0.1.example", "http://10.0.0.1", "http://localhost.example", "https://user:pw@host", "https://h?",
-        "https://host/?a=b", "https://host/#top", "https://host:port", "https://ho st", "https://h\n", b"https://host",
-        7, "https://" + "a" * 70_000, "https://[::1", "https://\ud800", "https://h:0", "https://h:99999",
-        "https://h:-1", "https://a..b", "https://.example", "https://" + "a" * 64, "https://xn--a",
-        "https://api.shipengine.com/v1", "https://api.shipengine.com/v1/", "https://api.shipengine.com/V1",
-        "https://api.shipengine.com/v1/tracking", "https://api.shipengine.com/ ",
+        "", "api.shipengine.com", "ftp://api.shipengine.com", "http://api.shipengine.com", "http://10.0.0.1", "https://",
+        "https://user:pw@host", "https://h?", "https://host/#top", "https://host:port", "https://ho st", 7,
+        "https://h/ ", "https://h:0", "https://h:65536", "https://a..b", "https://xn--a", "https://\ud800", "https://[::1",
+        "https://api.shipengine.com/v1/", "https://api.shipengine.com/V1/tracking",
     ),
-    "timeout": (
-        0, -1, True, None, "30", float("nan"), float("inf"), 86_400.1,
-        *(httpx.Timeout(5, **{part: 0}) for part in ("connect", "read", "write", "pool")),
-    ),
-    "deadline": (0, -1, True, None, "60", float("nan"), 86_401),
-    "max_wait": (-1, False, None, "90", 86_401),
-    "max_retries": (-1, True, 1.5, None, "3"),
-    "max_connections": (0, -1, True, 1.5, None),
-    "requests_per_minute": (0, -1, True, 1.5, "200"),
-    "transport": ("transport", object()),
+    "timeout": (0, -1, True, None, "30", float("nan"), 86_400.1, httpx.Timeout(5, pool=0)),
+    "deadline": (0,),
+    "max_wait": (-1,),
+    "max_retries": (-1, True, 1.5, "3"),
+    "max_connections": (0,),
+    "requests_per_minute": (0,),
 }  # fmt: skip
 INVALID_ENVIRONMENT = {
-    "SHIPENGINE_API_KEY": ("", *KEYS),
+    "SHIPENGINE_API_KEY": ("", KEY + "\n"),
     "SHIPENGINE_BASE_URL": ("host",),
-    "HTTPS_PROXY": ("nonsense://nowhere", "http://host:port", "http://[::1"),
-    "ALL_PROXY": ("::::", "socks5://127.0.0.1:9"),  # httpx needs socksio for the last, which is not installed here
-    "NO_PROXY": ("a b,[::1,*x",),
+    "HTTPS_PROXY": ("nonsense://nowhere", "http://host:port"),
+    "ALL_PROXY": ("socks5://127.0.0.1:9",),  # httpx needs socksio for it, which is not installed here
     "SSL_CERT_FILE": ("nowhere",),
 }
 
@@ -101,31 +93,24 @@ def test_invalid_environment_of_a_client_is_rejected_by_name(
     assert_rejected(caller, name, api_key=None if name == "SHIPENGINE_API_KEY" else KEY)
 
 
-@pytest.mark.parametrize("prefix", ["/proxy/shipengine", "/proxy/shipengine/"])
-def test_path_of_the_base_url_is_kept(caller: Caller, fake: FakeShipEngine, prefix: str) -> None:
+def test_path_of_the_base_url_is_kept(caller: Caller, fake: FakeShipEngine) -> None:
     fake.enqueue(Response.of(204))
-    assert caller.call(api_key=fake.api_key, base_url=fake.url + prefix) is None
+    assert caller.call(api_key=fake.api_key, base_url=fake.url + "/proxy/shipengine/") is None
     assert fake.requests[0].path == "/proxy/shipengine/v1/tracking/start"
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        *({"base_url": url} for url in ("http://localhost:1", "http://127.9.9.9", "http://[::1]:8080/api/")),
-        {"base_url": "https://h:1"}, {"base_url": "https://h:65535"}, {"timeout": 86_400}, {"deadline": 86_400},
-        {"max_wait": 0}, {"max_wait": 0.0}, {"max_retries": 0}, {"max_connections": 1}, {"requests_per_minute": 1},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_extreme_argument_of_a_client_is_accepted(caller: Caller, arguments: dict[str, Any]) -> None:
-    client = caller.client_class(KEY, **arguments)
-    assert arguments.get("base_url", "https://api.shipengine.com").rstrip("/") in repr(client)
+    "url", ["http://localhost:1", "http://127.9.9.9", "http://[::1]:8080/api", "https://h:1", "https://h:65535"]
+)
+def test_extreme_arguments_of_a_client_are_accepted(url: str, caller: Caller) -> None:
+    limits: dict[str, Any] = {"max_wait": 0, "max_retries": 0, "max_connections": 1, "requests_per_minute": 1}
+    client = caller.client_class(KEY, base_url=url, timeout=86_400, deadline=86_400, **limits)
+    assert url in repr(client)
 
 
 def test_timeout_parts_are_separate(caller: Caller, fake: FakeShipEngine) -> None:
     fake.enqueue(Response(b"", "hang"))
-    smallest: dict[str, Any] = {"max_connections": 1, "requests_per_minute": 1, "max_retries": 0, "max_wait": 0}
-    error = caller.call_fake(fake, timeout=httpx.Timeout(None, read=0.1), **smallest)
+    error = caller.call_fake(fake, timeout=httpx.Timeout(None, read=0.1))
     assert isinstance(error, APITimeoutError)
     assert isinstance(error.__cause__, httpx.ReadTimeout)
 
@@ -134,13 +119,10 @@ def test_timeout_parts_are_separate(caller: Caller, fake: FakeShipEngine) -> Non
 
 
 INVALID_PACKAGES: dict[str, tuple[Any, ...]] = {
-    "tracking_number": (
-        "", " \t\n\u3000", None, 9405511899, b"94055", "94\ud800", "1Z\n", " 1Z ", "\ufeff1Z", "1Z\u200b", "1\x00Z",
-        "1\u00a0Z", "1.23E+21", "1,23e+21", "9E+21", "123.4E+18", "-1.2E+5",
-    ),
-    "carrier_code": ("", " ", 1, "ups\n", "94\ud800", "\ufeffups", None),
-    "carrier_id": ("", 28529731, "28529731", "se-1\n", "SE-1", "se-", "xse-1", "ups", "se-" + "1" * 23),
-}  # fmt: skip
+    "tracking_number": ("", None, 7, " 1Z", "1Z\n", "\ufeff1Z", "1.23E+21", "1,23e+21", "9E+21", "-123.4E+5"),
+    "carrier_code": ("", 1, "ups\n", None),
+    "carrier_id": ("", "28529731", "se-1\n", "SE-1", "se-", "xse-1", "se-" + "1" * 23),
+}
 
 
 @pytest.mark.parametrize(("name", "value"), pairs(INVALID_PACKAGES))
@@ -163,7 +145,6 @@ def test_invalid_argument_of_a_call_is_rejected_before_sending(
         {"tracking_number": "é", "carrier_code": "ü ö"},
         {"tracking_number": "%20%zz+", "carrier_code": "/?"},
         {"tracking_number": "1E5", "carrier_code": "ups"},
-        {"tracking_number": "9" * 5_000, "carrier_code": "ups"},
         {"tracking_number": "🚚", "carrier_id": "se-28529731"},
         {"tracking_number": "1", "carrier_id": "se-a-1-b2"},
         {"tracking_number": "1", "carrier_id": "se-" + "1" * 22},

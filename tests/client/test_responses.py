@@ -80,7 +80,6 @@ def limited(name: str, seconds: float | None, retry_after: str, **headers: str) 
 ERROR_RESPONSES = [
     row("200 with a body", APIError, 200, {"ok": True}, **NO_BODY, body=b'{\r\n  "ok": true\r\n}'),
     row("201", APIError, 201, **NO_BODY),
-    row("206", APIError, 206, HTML, **NO_BODY),
     row("302 to another host", APIError, 302, HTML, {**WITH_ID, "Location": "http://127.0.0.2:9"}, **NO_BODY),
     *(
         row(f"302, invalid Location {at}", APIError, 302, HTML, {"Location": location}, body=HTML.encode())
@@ -93,39 +92,25 @@ ERROR_RESPONSES = [
     rejected("unknown code", item("of_tomorrow"), code="of_tomorrow"),
     rejected("unknown type and source", item(error_type="new", error_source="moon"), type="new", source="moon"),
     rejected("field_name null", item(field_name=None), field_name=None),
-    *(
-        rejected(f"field_value {value!r}", item(field_name="carrier_id", field_value=value), field_name="carrier_id")
-        for value in ("se-1", ["a", 1], {"a": None})
-    ),
+    rejected("field_value an array", item(field_name="carrier_id", field_value=["a", 1]), field_name="carrier_id"),
     rejected("carrier_id unknown", item(carrier_id="unknown", carrier_name="DHL"), carrier_id="unknown"),
     rejected("optional members of other types", item(**OTHER_TYPES), **dict.fromkeys(OTHER_TYPES)),
     rejected("no message", item(message=...), message=None),
     rejected("a number as message", item(message=7), message=None),
-    rejected("no error_code", item(...), code=None),
     rejected("a number as error_code", item(404), code=None),
     rejected("items that are not objects", "text", 7, None, item()),
     rejected("a message with control characters", item(message=ODD_TEXT), message=ODD_TEXT),
     rejected("a message of 5,000 characters", item(message="x" * 5_000), message="x" * 5_000),
     *(
         invalid(f"errors {value!r}", {"request_id": ID, "errors": value}, **UNREADABLE)
-        for value in (None, dict[str, Any](), list[Any](), "text", 7)
+        for value in (None, dict[str, Any](), list[Any](), "text")
     ),
-    *(
-        invalid(f"400 with the body {value!r}", value, **NO_BODY)
-        for value in ("[]", "7", "null", '"text"', "NaN", "[{}]", "")
-    ),
+    *(invalid(f"400 with the body {value!r}", value, **NO_BODY) for value in ("[]", "7", "null", "NaN", "[{}]", "")),
     invalid("400 with a number as request_id", {"request_id": 7, "errors": []}, **NO_BODY),
-    invalid("an error with a message only", {"message": "No."}, **NO_BODY | {"message": "No."}),
-    row(
-        "an error object with a message",
-        ServerError,
-        502,
-        {"error": {"message": "No."}},
-        **NO_BODY | {"message": "No."},
-    ),
+    invalid("a message only", {"message": "No."}, **NO_BODY | {"message": "No."}),
+    invalid("an error object with a message", {"error": {"message": "No."}}, **NO_BODY | {"message": "No."}),
     invalid("a message of another type", {"message": 7, "error": "No."}, **NO_BODY),
     invalid("two messages", {"message": "No.", "error": {"message": "Never."}}, **NO_BODY | {"message": "No."}),
-    invalid("an empty message", {"message": "", "error": {"message": "No."}}, **NO_BODY | {"message": "No."}),
     invalid("an error beside a message", {"errors": [{}], "message": "No."}, code=None, message=None),
     # --- statuses
     row("401 without request_id", AuthenticationError, 401, {"errors": [item()]}, request_id=HEADER_ID),
@@ -133,56 +118,37 @@ ERROR_RESPONSES = [
     row("401 without any ID", AuthenticationError, 401, b"", {}, request_id=None),
     row("403", PermissionDeniedError, 403, body(item()), **WRONG),
     row("404", NotFoundError, 404, body(item()), **WRONG),
-    *(row(f"{status}", InvalidRequestError, status, body(item()), **WRONG) for status in (405, 408, 409, 422, 499)),
+    *(row(f"{status}", InvalidRequestError, status, body(item()), **WRONG) for status in (405, 408, 409)),
     row("500 JSON", ServerError, 500, body(item()), **WRONG),
     row("500 empty", ServerError, 500, **NO_BODY, body=b"", body_truncated=False),
     row("502 HTML", ServerError, 502, HTML, {**WITH_ID, "Content-Type": "text/html"}, **NO_BODY, body=HTML.encode()),
     row("503", ServerError, 503, "", {"Retry-After": "7"}, retry_after=7.0),
     row("520", ServerError, 520, HTML, {}, request_id=None),
-    row("600", APIError, 600),
     row("999", APIError, 999, HTML, body=HTML.encode()),
-    *(
-        row(f"{status} with a code of {name}", kind, status, body(item("of_tomorrow"), given), code="of_tomorrow")
-        for status, name, given, kind in (
-            (429, "the account", ACCOUNT, RateLimitError),
-            (429, "the carrier", CARRIER, RateLimitError),
-            (500, "the account", ACCOUNT, ServerError),
-            (500, "the carrier", CARRIER, ServerError),
-            (401, "the account", ACCOUNT, AuthenticationError),
-            (404, "the account", ACCOUNT, AccountError),
-            (404, "the carrier", CARRIER, CarrierError),
-            (403, "the account", ACCOUNT, AccountError),
-            (400, "the carrier", CARRIER, CarrierError),
-        )
-    ),
-    row("404, first code of the account", AccountError, 404, body(ACCOUNT, CARRIER), code="trial_expired"),
-    row("404, first code of the carrier", CarrierError, 404, body(CARRIER, ACCOUNT), carrier_code="dhl_express"),
+    row("401 with a code of the account", AuthenticationError, 401, body(ACCOUNT), code="trial_expired"),
+    row("403 with a code of the account", AccountError, 403, body(item("new"), ACCOUNT), code="new"),
+    row("404 with a code of the carrier", CarrierError, 404, body(CARRIER, ACCOUNT), carrier_code="dhl_express"),
+    row("500 with a code of the carrier", ServerError, 500, body(CARRIER), carrier_id="se-1"),
     # --- Retry-After
     limited("in seconds", 12.0, "12"),
     limited("0", 0.0, "0"),
-    limited("of a day", 86_400.0, "86400"),
-    limited("as a date", 30.0, "Wed, 21 Oct 2026 07:28:30 GMT", Date="Wed, 21 Oct 2026 07:28:00 GMT"),
-    limited("in the past", None, "Wed, 21 Oct 2026 07:27:00 GMT", Date="Wed, 21 Oct 2026 07:28:00 GMT"),
-    limited("as a date that does not exist", None, "Wed, 31 Feb 2026 07:27:00 GMT"),
-    limited("as a date in another format", None, "2026-10-21T07:28:30Z"),
-    row("429, Retry-After missing", RateLimitError, 429, retry_after=None),
-    limited("negative", None, "-5"),
-    limited("garbage", None, "may 5"),
-    limited("of a fraction", None, "1.5"),
+    limited("of 10 digits", 9_999_999_999.0, "9" * 10),
     limited("of 11 digits", None, "9" * 11),
-    limited("of 400 digits", None, "9" * 400),
-    limited("twice", None, "3, 5"),
+    limited("as a date", 30.0, "Wed, 21 Oct 2026 07:28:30 GMT", Date="Wed, 21 Oct 2026 07:28:00 GMT"),
+    limited("of now", 0.0, "Wed, 21 Oct 2026 07:28:00 GMT", Date="Wed, 21 Oct 2026 07:28:00 GMT"),
+    limited("in the past", None, "Wed, 21 Oct 2026 07:27:59 GMT", Date="Wed, 21 Oct 2026 07:28:00 GMT"),
+    limited("as a date that does not exist", None, "Wed, 31 Feb 2026 07:27:00 GMT"),
+    limited("as a date in another format", None, "Wed, 21 Oct 2126 07:28:30 +0000"),
+    row("429, Retry-After missing", RateLimitError, 429, retry_after=None),
+    limited("garbage", None, "may 5"),
     limited("in Arabic digits", None, "٣".encode().decode("latin-1")),
     # --- encodings and framing
     invalid("latin-1", ONE.replace("It", "Gr\xf6\xdfe").encode("latin-1"), message="Größe is wrong."),
     invalid("a BOM", b"\xef\xbb\xbf" + ONE.encode(), **WRONG),
-    invalid("text/plain", ONE, {"Content-Type": "text/plain"}, **WRONG),
     invalid("cut JSON of the announced length", ONE[:-9], **UNREADABLE, body=ONE[:-9].encode()),
     invalid("100,000 brackets", b"[" * 100_000, **UNREADABLE, body=b"[" * 100_000),
-    invalid("a number of 6,000 digits", "9" * 6_000, **UNREADABLE),
     invalid("a member of 6,000 digits", ONE.replace("[{", f'[{{"field_value": {"9" * 6_000}, '), **WRONG),
     invalid("a wrong Content-Encoding", ONE, {"Content-Encoding": "gzip"}, **WRONG),
-    invalid("an unknown Content-Encoding", ONE, {"Content-Encoding": "rot13"}, **WRONG),
     invalid("a body in gzip", GZIP, {"Content-Encoding": "gzip"}, body=GZIP),
     invalid("chunked", f"{len(ONE):x}\r\n{ONE}\r\n0\r\n\r\n", {"Transfer-Encoding": "chunked"}, **WRONG),
     # --- echoes of the key
@@ -211,15 +177,6 @@ def test_error_response_becomes_its_exception(
     assert not found(error, KEY)
 
 
-def test_all_errors_of_a_response_are_kept(fake: FakeShipEngine, caller: Caller) -> None:
-    fake.enqueue(Response.of(400, body(item(field_value=[1]), "text", item("field_conflict"), item("invalid_status"))))
-    error = caller.call_fake(fake)
-    assert [one.error_code for one in error.errors] == ["invalid_field_value", "field_conflict", "invalid_status"]
-    assert error.errors[0].field_value == [1]
-    assert error.has("invalid_status")
-    assert not error.has("trial_expired")
-
-
 HEAD = f" X\r\nx-shipengine-requestid: {HEADER_ID}\r\n"
 SHORT = "Content-Length: 9\r\n\r\nhalf"
 
@@ -236,9 +193,7 @@ BROKEN_RESPONSES = [
     broken("reset in the body", "HTTP/1.1 500" + HEAD + SHORT, "reset", 500),
     broken("a body shorter than announced", "HTTP/1.1 401" + HEAD + SHORT, "close", 401),
     broken("a success that is cut", "HTTP/1.1 200" + HEAD + SHORT, "close", 200),
-    broken(
-        "a cut body after a header that echoes the key", f"HTTP/1.1 400{HEAD}X-Echo: {KEY}\r\n{SHORT}", "close", 400
-    ),
+    broken("a cut body, the key in a header", f"HTTP/1.1 400{HEAD}X-Echo: {KEY}\r\n{SHORT}", "close", 400),
     broken("a short chunk", f"HTTP/1.1 502{HEAD}Transfer-Encoding: chunked\r\n\r\nff\r\nhalf", "close", 502),
     broken("timeout before the response", "", "hang"),
     broken("timeout in the body", "HTTP/1.1 400" + HEAD + SHORT, "hang", 400),
@@ -267,17 +222,11 @@ def test_broken_response_is_a_connection_error(response: Response, status_code: 
     assert not found(error, KEY)
 
 
-@pytest.mark.parametrize(
-    "response",
-    [
-        pytest.param(Response.of(204), id="204"),
-        pytest.param(Response(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"), id="100, then 204"),
-        *(
-            pytest.param(Response.of(204, headers={"Content-Encoding": coding}), id=f"204 in {coding}")
-            for coding in ("gzip", "br", "zstd", "nonsense")
-        ),
-    ],
-)
+CONTINUE = Response(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n")
+IN_GZIP = Response.of(204, headers={"Content-Encoding": "gzip"})
+
+
+@pytest.mark.parametrize("response", [CONTINUE, IN_GZIP], ids=["100, then 204", "204 in gzip"])
 def test_204_is_a_success(response: Response, fake: FakeShipEngine, caller: Caller) -> None:
     fake.enqueue(response)
     assert caller.call_fake(fake) is None
@@ -286,11 +235,7 @@ def test_204_is_a_success(response: Response, fake: FakeShipEngine, caller: Call
 @pytest.mark.parametrize(
     "announced",
     [
-        pytest.param(b"Content-Length: 5\r\n\r\nstray", id="a body"),
         pytest.param(b"Transfer-Encoding: chunked\r\n\r\n5\r\nstray\r\n0\r\n\r\n", id="a chunked body"),
-        pytest.param(
-            b"Content-Length: 44\r\n\r\nHTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", id="an error response"
-        ),
         pytest.param(b"Content-Length: 27\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", id="a success"),
     ],
 )
@@ -299,6 +244,6 @@ def test_body_of_a_204_or_304_is_not_the_next_response(
     status: bytes, first: type, announced: bytes, fake: FakeShipEngine, caller: Caller
 ) -> None:
     fake.enqueue(Response(b"HTTP/1.1 " + status + b"\r\n" + announced), Response.of(403))
-    results = caller.call_all(PACKAGE, PACKAGE, PACKAGE, api_key=fake.api_key, base_url=fake.url)
+    results = caller.call_all(*[PACKAGE] * 3, api_key=fake.api_key, base_url=fake.url)
     assert [type(result) for result in results] == [first, PermissionDeniedError, type(None)]
-    assert len(fake.requests) == 3
+    assert fake.connections == 2  # the first one is closed, the second one is used again

@@ -1,4 +1,4 @@
-"""Sharing a client: between threads, between tasks, but not between event loops. Reuse of its connections."""
+"""Sharing a client between threads or tasks, but not between event loops; closing it. test_cancellation.py has more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from shipengine_tracking import AsyncTrackingClient, ClientStateError
+from shipengine_tracking import AsyncTrackingClient, ClientStateError, Package
 from shipengine_tracking.testing import FakeShipEngine, Response
 from support import KEY, PACKAGE, BackgroundClient, Caller
 
@@ -18,14 +18,13 @@ def test_threads_or_tasks_share_a_client(fake: FakeShipEngine, caller: Caller) -
         assert [call.exception(60) for call in calls] == [None] * 160
     assert {subscription.tracking_number for subscription in fake.subscriptions} == set(map(str, range(160)))
     assert len(fake.requests) == 160
-    assert fake.connections <= 20
 
 
 def test_async_client_belongs_to_one_event_loop(fake: FakeShipEngine) -> None:
     fake.enqueue(Response.of(204, headers={"Connection": "close"}, then="close"))  # so that no connection remains
     client = AsyncTrackingClient(fake.api_key, base_url=fake.url)
     asyncio.run(client.start(**PACKAGE))
-    for use in (client.start(**PACKAGE), client.get(**PACKAGE), client.aclose()):
+    for use in (client.start(**PACKAGE), client.aclose()):
         with pytest.raises(ClientStateError, match="event loop"):
             asyncio.run(use)
     assert len(fake.requests) == 1
@@ -37,20 +36,16 @@ def test_async_client_needs_an_event_loop() -> None:
         call.send(None)
 
 
-@pytest.mark.parametrize(
-    ("response", "connections"),
-    [
-        pytest.param(Response.of(204), 1, id="204"),
-        pytest.param(Response.of(404, "not found"), 1, id="404"),
-        pytest.param(Response.of(500, b"x" * 2_000_000), 2, id="a body over the limit"),
-        pytest.param(Response(b"", "reset"), 2, id="reset"),
-        pytest.param(Response(b"?", "close"), 2, id="another protocol"),
-    ],
-)
-def test_connection_is_used_again_after_a_complete_response(
-    response: Response, connections: int, caller: Caller, fake: FakeShipEngine
-) -> None:
-    fake.enqueue(Response.of(204), response)
-    results = caller.call_all(*[PACKAGE] * 5, api_key=fake.api_key, base_url=fake.url)
-    assert [results[0], *results[2:]] == [None] * 4
-    assert fake.connections == connections
+def test_closed_client_makes_no_calls_and_cannot_be_entered(fake: FakeShipEngine, caller: Caller) -> None:
+    with caller.client(fake) as client:
+        enter = client.__enter__ if caller.kind == "sync" else client.__aenter__
+        client.start(**PACKAGE)
+        client.close()
+        client.close()
+        with pytest.raises(ClientStateError, match="closed"):
+            client.start(**PACKAGE)
+        with pytest.raises(ClientStateError, match="closed"):
+            client.start_many([Package(**PACKAGE)])
+        with pytest.raises(ClientStateError, match="closed"):
+            enter()
+    assert len(fake.requests) == 1
