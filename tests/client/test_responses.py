@@ -80,6 +80,7 @@ def limited(name: str, seconds: float | None, retry_after: str, **headers: str) 
 ERROR_RESPONSES = [
     row("200 with a body", APIError, 200, {"ok": True}, **NO_BODY, body=b'{\r\n  "ok": true\r\n}'),
     row("201", APIError, 201, **NO_BODY),
+    row("206", APIError, 206, HTML, **NO_BODY),
     row("302 to another host", APIError, 302, HTML, {**WITH_ID, "Location": "http://127.0.0.2:9"}, **NO_BODY),
     *(
         row(f"302, invalid Location {at}", APIError, 302, HTML, {"Location": location}, body=HTML.encode())
@@ -92,7 +93,10 @@ ERROR_RESPONSES = [
     rejected("unknown code", item("of_tomorrow"), code="of_tomorrow"),
     rejected("unknown type and source", item(error_type="new", error_source="moon"), type="new", source="moon"),
     rejected("field_name null", item(field_name=None), field_name=None),
-    rejected("field_value an array", item(field_name="carrier_id", field_value=["a", 1]), field_name="carrier_id"),
+    *(
+        rejected(f"field_value {value!r}", item(field_name="carrier_id", field_value=value), field_name="carrier_id")
+        for value in ("se-1", ["a", 1], {"a": None})
+    ),
     rejected("carrier_id unknown", item(carrier_id="unknown", carrier_name="DHL"), carrier_id="unknown"),
     rejected("optional members of other types", item(**OTHER_TYPES), **dict.fromkeys(OTHER_TYPES)),
     rejected("no message", item(message=...), message=None),
@@ -103,7 +107,7 @@ ERROR_RESPONSES = [
     rejected("a message of 5,000 characters", item(message="x" * 5_000), message="x" * 5_000),
     *(
         invalid(f"errors {value!r}", {"request_id": ID, "errors": value}, **UNREADABLE)
-        for value in (None, dict[str, Any](), list[Any](), "text")
+        for value in (None, dict[str, Any](), list[Any](), "text", 7)
     ),
     *(invalid(f"400 with the body {value!r}", value, **NO_BODY) for value in ("[]", "7", "null", "NaN", "[{}]", "")),
     invalid("400 with a number as request_id", {"request_id": 7, "errors": []}, **NO_BODY),
@@ -118,15 +122,18 @@ ERROR_RESPONSES = [
     row("401 without any ID", AuthenticationError, 401, b"", {}, request_id=None),
     row("403", PermissionDeniedError, 403, body(item()), **WRONG),
     row("404", NotFoundError, 404, body(item()), **WRONG),
-    *(row(f"{status}", InvalidRequestError, status, body(item()), **WRONG) for status in (405, 408, 409)),
+    *(row(f"{status}", InvalidRequestError, status, body(item()), **WRONG) for status in (405, 408, 409, 422, 499)),
     row("500 JSON", ServerError, 500, body(item()), **WRONG),
     row("500 empty", ServerError, 500, **NO_BODY, body=b"", body_truncated=False),
     row("502 HTML", ServerError, 502, HTML, {**WITH_ID, "Content-Type": "text/html"}, **NO_BODY, body=HTML.encode()),
     row("503", ServerError, 503, "", {"Retry-After": "7"}, retry_after=7.0),
     row("520", ServerError, 520, HTML, {}, request_id=None),
     row("999", APIError, 999, HTML, body=HTML.encode()),
-    row("401 with a code of the account", AuthenticationError, 401, body(ACCOUNT), code="trial_expired"),
-    row("403 with a code of the account", AccountError, 403, body(item("new"), ACCOUNT), code="new"),
+    *(
+        row(f"{status} with a code of the account", kind, status, body(item("new"), ACCOUNT), code="new")
+        for kind, statuses in {AccountError: (400, 403, 404), AuthenticationError: [401], RateLimitError: [429]}.items()
+        for status in statuses
+    ),
     row("404 with a code of the carrier", CarrierError, 404, body(CARRIER, ACCOUNT), carrier_code="dhl_express"),
     row("500 with a code of the carrier", ServerError, 500, body(CARRIER), carrier_id="se-1"),
     # --- Retry-After
@@ -134,6 +141,7 @@ ERROR_RESPONSES = [
     limited("0", 0.0, "0"),
     limited("of 10 digits", 9_999_999_999.0, "9" * 10),
     limited("of 11 digits", None, "9" * 11),
+    *(limited(f"of {value!r}", None, value) for value in ("-5", "1.5", "3, 5", "9" * 400)),
     limited("as a date", 30.0, "Wed, 21 Oct 2026 07:28:30 GMT", Date="Wed, 21 Oct 2026 07:28:00 GMT"),
     limited("of now", 0.0, "Wed, 21 Oct 2026 07:28:00 GMT", Date="Wed, 21 Oct 2026 07:28:00 GMT"),
     limited("in the past", None, "Wed, 21 Oct 2026 07:27:59 GMT", Date="Wed, 21 Oct 2026 07:28:00 GMT"),
@@ -148,6 +156,8 @@ ERROR_RESPONSES = [
     invalid("cut JSON of the announced length", ONE[:-9], **UNREADABLE, body=ONE[:-9].encode()),
     invalid("100,000 brackets", b"[" * 100_000, **UNREADABLE, body=b"[" * 100_000),
     invalid("a member of 6,000 digits", ONE.replace("[{", f'[{{"field_value": {"9" * 6_000}, '), **WRONG),
+    invalid("text/plain", ONE, {"Content-Type": "text/plain"}, **WRONG),
+    invalid("an unknown Content-Encoding", ONE, {"Content-Encoding": "rot13"}, **WRONG),
     invalid("a wrong Content-Encoding", ONE, {"Content-Encoding": "gzip"}, **WRONG),
     invalid("a body in gzip", GZIP, {"Content-Encoding": "gzip"}, body=GZIP),
     invalid("chunked", f"{len(ONE):x}\r\n{ONE}\r\n0\r\n\r\n", {"Transfer-Encoding": "chunked"}, **WRONG),

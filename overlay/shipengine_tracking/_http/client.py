@@ -6,7 +6,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import suppress
 from functools import cached_property, partial
 from queue import Empty, SimpleQueue
 from typing import Any, Generic
@@ -147,11 +147,9 @@ class HTTPClient(BaseHTTPClient[Connection]):
 
     def close(self) -> None:
         """Close the idle connections. Those in flight are closed when their calls end."""
-        if self.is_closed:
-            return
-        with ExitStack() as stack:  # if closing one of them raises, the others are still closed
+        if not self.is_closed:
             for connection in self._close():
-                stack.callback(connection.close)
+                connection.close()
 
 
 def _wait(alarm: SimpleQueue[None], seconds: float) -> bool:
@@ -207,9 +205,8 @@ class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
         if self.is_closed:
             return
         self.check_loop()
-        async with AsyncExitStack() as stack:  # if closing one of them raises, the others are still closed
-            for connection in self._close():
-                stack.push_async_callback(connection.aclose)
+        for connection in self._close():
+            await connection.aclose()
 
 
 async def _wait_async(alarm: asyncio.Queue[None], seconds: float) -> bool:
