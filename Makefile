@@ -29,7 +29,7 @@ demo: .venv/installed ## walk through a subscription on a fake server, or call t
 test: $(VENV)/developed ## run the tests
 	@$(BIN)/python -m pytest -m 'not slow' --numprocesses $(WORKERS) --dist loadfile
 
-test-pythons: .venv/developed ## run the tests on each of Python 3.11, 3.12, 3.13 and 3.14 that is installed
+test-pythons: .venv/developed ## run the tests on each installed Python from 3.11 to 3.14
 	@$(BIN)/python scripts/pythons.py $(PYTHONS)
 
 test-repeat: .venv/developed ## run the tests 20 times under CPU load, or N times: make test-repeat N=5
@@ -41,7 +41,7 @@ test-repeat: .venv/developed ## run the tests 20 times under CPU load, or N time
 	done; \
 	echo "$$failed of $(N) runs failed"; [ $$failed -eq 0 ]
 
-test-slow: .venv/developed ## run the tests that take minutes: kills, memory, a browser, wheels, 10,000 random cases
+test-slow: .venv/developed ## run the slow tests (minutes): killed runs, memory, a browser, wheels, 10,000 random cases
 	@$(BIN)/python -m pytest -m '(slow or hypothesis) and not soak' --hypothesis-profile=slow
 
 fuzz: .venv/developed ## test the contract with 200,000 random cases, different each time (15 minutes or more)
@@ -70,7 +70,7 @@ lint: .venv/developed ## check style and common mistakes with ruff
 	@ruff check .
 	@ruff format --check .
 
-types: .venv/developed ## check types: mypy --strict, and pyright strict on the overlay and its uses
+types: .venv/developed ## check types: mypy --strict, and pyright strict on the overlay and tests/typing_uses.py
 	@mypy
 	@pyright
 

@@ -61,7 +61,7 @@ def against_the_real_service(code: str, number: str) -> int:
 
 
 def against_the_fake() -> int:
-    """Register a webhook, start a package, receive its updates, meet three errors, and stop."""
+    """Register a webhook, start a package, receive its updates, cause three errors, and stop."""
     with (
         FakeShipEngine(journey=JOURNEY, journey_pause=PAUSE) as fake,
         TrackingClient(fake.api_key, base_url=fake.url) as client,

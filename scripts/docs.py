@@ -11,7 +11,7 @@ from typing import Any
 from spec import SPEC, load
 
 PAGE = SPEC.parent.parent / "build" / "docs" / "index.html"
-# The rest are those of ShipEngine's guide, one for each language. Scalar has no option that selects clients.
+# Scalar can only hide clients. It shows those that are not listed here: one for each language in ShipEngine's guide.
 HIDDEN_CLIENTS = """c clojure dart fsharp julia kotlin ocaml r rust aiohttp asynchttp axios csharp/restsharp guzzle
     httpie httpx_async httpx_sync jquery laravel nethttp ofetch python3 undici unirest webrequest wget xhr"""
 OPTIONS = {

@@ -50,7 +50,7 @@ def main() -> int:
     print("".join(f"{difference}\n" for difference in differences), end="")
     if check and differences:
         sys.exit("generated/ is out of date: run `make generate`")
-    print("generated/ is written" if differences else "generated/ is up to date")
+    print("generated/ was written" if differences else "generated/ is up to date")
     return 0
 
 
@@ -117,7 +117,7 @@ def _run_tool(command: str, folder: Path) -> None:
         cwd=folder, env=ENVIRONMENT, capture_output=True, encoding="utf-8", errors="replace", check=False,
     )  # fmt: skip
     if done.returncode:
-        raise GenerateError(f"{command.split()[0]} fails:\n{done.stdout}{done.stderr}")
+        raise GenerateError(f"{command.split()[0]} failed:\n{done.stdout}{done.stderr}")
 
 
 if __name__ == "__main__":

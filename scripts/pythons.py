@@ -1,4 +1,4 @@
-"""Run the tests on those of the given Python versions that are installed: `make test-pythons`.
+"""Run the tests on each of the given Python versions that is installed: `make test-pythons`.
 
 Looks for python3.X on PATH and for the versions that pyenv has installed.
 """

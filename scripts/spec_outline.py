@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print((mark if base else "") + ": ".join(filter(None, [place, lines[place]])))
     unnamed = breaking(old, new, named((ROOT / "CHANGELOG.md").read_text())) if base else []
     for place in unnamed:
-        print(f"Breaking, and [Unreleased] in CHANGELOG.md does not name `{place}`", file=sys.stderr)
+        print(f"Breaking change: [Unreleased] in CHANGELOG.md does not name `{place}`", file=sys.stderr)
     return 1 if unnamed else 0
 
 

@@ -46,7 +46,7 @@ def main(path: Path = SPEC) -> int:
     for finding in found:
         print(f"{shown(path)}: {finding}", file=sys.stderr)
     if not found:
-        print(f"{shown(path)} is valid OpenAPI 3.1 and keeps all {len(RULES)} rules")
+        print(f"{shown(path)} is valid OpenAPI 3.1 and follows all {len(RULES)} rules")
     return 1 if found else 0
 
 

@@ -40,7 +40,7 @@ def check_base_url(value: Any) -> str:
     try:
         url = httpx.URL(value)  # raises TypeError for other types
         host = url.host  # raises for a label that starts with xn-- and cannot be decoded
-        url.raw_host.decode("ascii").encode("idna")  # no label is empty or too long
+        url.raw_host.decode("ascii").encode("idna")  # raises for a label that is empty or too long
     except (TypeError, ValueError, httpx.InvalidURL) as error:
         raise InvalidArgumentError(f"{name} is not a URL ({error}): {remedy}") from None
     is_port = url.port is None or 0 < url.port < 65_536
@@ -49,7 +49,7 @@ def check_base_url(value: Any) -> str:
     if url.scheme == "http" and not _is_loopback(host):
         raise InvalidArgumentError(f"{name} must start with https (http is allowed on loopback only): {remedy}")
     if url.userinfo or "?" in str(value) or "#" in str(value):
-        raise InvalidArgumentError(f"{name} must not have a user, a query or a fragment: {remedy}")
+        raise InvalidArgumentError(f"{name} must not have a user name, a query or a fragment: {remedy}")
     if str(value) != str(value).strip():
         raise InvalidArgumentError(f"{name} has surrounding whitespace: remove it")
     if "v1" in url.path.lower().split("/"):
@@ -74,7 +74,7 @@ def _check_header_value(name: str, value: object) -> str:
         )
     if value[0] in "'\"" or value[-1] in "'\"":
         raise InvalidArgumentError(f"{name} is in quotes: remove them")
-    return str.__str__(value)  # a plain string, also if the value is an enum member or another subclass
+    return str.__str__(value)  # a plain string, even if the value is an enum member or another subclass
 
 
 def _api_key(value: object) -> APIKeyAuth:
@@ -160,7 +160,7 @@ def _check_text(name: str, value: object) -> str:
         raise InvalidArgumentError(f"{name} is empty: {_REMEDIES[name]}")
     if value != value.strip() or not value.isprintable():
         raise InvalidArgumentError(f"{name} has surrounding whitespace or unprintable characters: remove them")
-    return str.__str__(value)  # a plain string, also if the value is an enum member or another subclass
+    return str.__str__(value)  # a plain string, even if the value is an enum member or another subclass
 
 
 def check_webhook_id(value: object) -> str:

@@ -13,5 +13,5 @@ def _reset_all() -> None:
         one.reset()
 
 
-if hasattr(os, "register_at_fork"):  # pragma: no branch  # Windows has none
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # Windows lacks it
     os.register_at_fork(after_in_child=_reset_all)

@@ -149,7 +149,7 @@ def _reader(hint: Any) -> _Reader:
 
     def read(value: Any) -> tuple[object, bool]:
         kind = type(value)  # pyright: ignore[reportUnknownVariableType]  # not isinstance: True is an int
-        if kind is str and known:  # ShipEngine has also sent codes in other capitalization
+        if kind is str and known:  # ShipEngine has also sent codes with other capitalization
             return known.get(value.upper(), value), True
         if kind is str and is_date:
             return _read_date(value), True

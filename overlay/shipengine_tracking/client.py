@@ -54,14 +54,15 @@ class _BaseClient(Generic[_T]):
         Args:
             api_key: Your ShipEngine API key; by default the environment variable SHIPENGINE_API_KEY.
             base_url: The address of the API; by default the environment variable SHIPENGINE_BASE_URL, or else
-                `https://api.shipengine.com`. For users in Europe, ShipEngine recommends `https://api.eu.shipengine.com`.
+                `https://api.shipengine.com`. For users in Europe, ShipEngine recommends
+                `https://api.eu.shipengine.com`.
             timeout: Seconds for each of: connecting, sending, waiting for the next bytes, and waiting until fewer than
                 `max_connections` calls are in flight. An `httpx.Timeout` sets them separately.
             deadline: Seconds for one whole attempt. AsyncTrackingClient enforces it exactly. TrackingClient checks it
                 only when a part of the response body arrives, so an attempt can take several timeouts longer. It does
                 not end an attempt while the server sends the response headers slowly, a few bytes at a time.
-            max_retries: How often a call is sent again after a connection failure, a timeout, or a status of 408, 429,
-                500, 502 to 504 or 520 to 526. 0 sends each call once.
+            max_retries: How many times a call is retried after a connection failure, a timeout, or a status of 408,
+                429, 500, 502 to 504 or 520 to 526. 0 sends each call once.
             max_wait: Seconds that one call may wait in total: between attempts, for the account's rate limit and for
                 a connection. If the server asks for more, the call fails at once, with `retry_after`.
             max_connections: How many calls may be in flight at the same time.
@@ -89,7 +90,7 @@ class _BaseClient(Generic[_T]):
 
 
 class TrackingClient(_BaseClient[httpx.BaseTransport]):
-    """A client of ShipEngine's tracking subscriptions. Threads may share it; close it after use."""
+    """A client for ShipEngine's tracking subscriptions. Threads may share it; close it after use."""
 
     _transport_class, _http_class = httpx.BaseTransport, HTTPClient
     _http: HTTPClient
@@ -151,8 +152,8 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
 
         ShipEngine accepts one URL per event. It rejects a second one with an InvalidRequestError whose code is
         `webhook_event_type_conflict`. The client retries only if the request was certainly not processed (a failure to
-        connect, a 429, a 503 with `Retry-After`), because otherwise the retry would be that second one. After any other
-        failure, check `list_webhooks()`: the webhook may be registered.
+        connect, a 429, a 503 with `Retry-After`), because otherwise the retry could cause this conflict. After any
+        other failure, check `list_webhooks()`: the webhook may be registered.
 
         Args:
             url: The address of your receiver, which ShipEngine must be able to reach.
@@ -311,5 +312,5 @@ def _new_webhook(url: object, event: object, headers: object, name: object) -> d
 def _webhook_changes(webhook_id: object, url: object, headers: object, name: object) -> dict[str, Any]:
     members = webhook_body(url=url, headers=headers, name=name)
     if not members:
-        raise InvalidArgumentError("url, headers and name are missing: pass what to change")
+        raise InvalidArgumentError("url, headers and name are all missing: pass at least one of them")
     return {"webhook_id": check_webhook_id(webhook_id), "body": UpdateWebhookRequest.from_dict(members)}

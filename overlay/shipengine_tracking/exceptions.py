@@ -52,13 +52,13 @@ class InvalidArgumentError(ShipEngineError, ValueError):
 
 
 class ClientStateError(ShipEngineError, RuntimeError):
-    """The client is closed, or belongs to another event loop. Nothing was sent."""
+    """The client is closed, or belongs to another event loop. A single call that raises it was not sent."""
 
 
 class APIConnectionError(ShipEngineError):
     """No complete response arrived, so it is not known whether the server processed the call. Try again later.
 
-    `__cause__` is the network error. If the response broke off after its headers, `status_code` and `headers` are
+    `__cause__` is the network error. If the response was cut off after its headers, `status_code` and `headers` are
     those that arrived; otherwise they are None and empty.
     """
 
@@ -95,9 +95,9 @@ class APIError(ShipEngineError):
         retry_after: Seconds to wait before the next call, if the response says so (RFC 9110, section 10.2.3).
         code: The code of the first error: a member of `ErrorCode` if it is known, otherwise the string as sent. This
             and the following attributes are None if the response does not have them.
-        type: The type of the first error. Do not decide by it: ShipEngine reports some mistakes of the caller as
-            `system`.
-        source: What caused the first error: the carrier, the order source or ShipEngine.
+        type: The type of the first error. Do not base decisions on it: ShipEngine reports some mistakes of the
+            caller as `system`.
+        source: The system that reported the first error: the carrier, an order source or ShipEngine.
         message: The text of the first error, for people. It may change at any time.
         field_name: The parameter that the first error is about.
         carrier_code: The carrier that the first error is about.
@@ -180,7 +180,7 @@ class RateLimitError(APIError):
 
 
 class ServerError(APIError):
-    """5xx: ShipEngine, the carrier or a proxy cannot respond now. Try again later."""
+    """5xx: ShipEngine, the carrier or a proxy failed or is unavailable. Try again later."""
 
 
 class WebhookError(ShipEngineError):

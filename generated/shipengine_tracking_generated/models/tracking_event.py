@@ -27,7 +27,7 @@ class TrackingEvent:
             New members may appear.
 
             Dates are in ISO 8601 with 0 to 7 fractional digits and with `Z`, an offset or neither. A date without an offset
-            is in local time, except `occurred_at`, which is in UTC. Keep a date that you cannot parse as a string.
+            is in local time, except `occurred_at`, which is in UTC. If you cannot parse a date, keep it as a string.
     """
 
     resource_url: None | str

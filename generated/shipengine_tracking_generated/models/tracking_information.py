@@ -23,14 +23,14 @@ class TrackingInformation:
     New members may appear.
 
     Dates are in ISO 8601 with 0 to 7 fractional digits and with `Z`, an offset or neither. A date without an offset
-    is in local time, except `occurred_at`, which is in UTC. Keep a date that you cannot parse as a string.
+    is in local time, except `occurred_at`, which is in UTC. If you cannot parse a date, keep it as a string.
 
         Attributes:
             tracking_number (None | str): The carrier's tracking number. Use it to match updates to your packages.
             tracking_url (None | str): The carrier's tracking page for this package.
             label_url (None | str): Presumably the URL of the label. ShipEngine does not document this member; only `null`
                 has been observed.
-            status_code (KnownStatusCode | None | str): The status of the package. ShipEngine has also sent it in other
+            status_code (KnownStatusCode | None | str): The status of the package. ShipEngine has also sent it with other
                 capitalization. New values may appear.
             status_detail_code (KnownStatusDetailCode | None | str): The status of the package in more detail. New values
                 may appear.

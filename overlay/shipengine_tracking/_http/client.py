@@ -50,7 +50,7 @@ class BaseHTTPClient(Generic[C]):
     def _new_connection(self) -> C:
         outer = sys.exception()
         try:
-            # httpx reads the proxies of the environment for each connection.
+            # httpx reads the proxy settings from the environment for each connection.
             return self._connection_class(self.config, self._options)
         except (httpx.InvalidURL, ValueError, OSError, ImportError) as error:
             self.config.auth.redact_exception(error, outer)
@@ -146,7 +146,7 @@ class HTTPClient(BaseHTTPClient[Connection]):
         return result
 
     def close(self) -> None:
-        """Close the idle connections. Those in flight are closed when their calls end."""
+        """Close the idle connections. Those in use are closed when their calls end."""
         if not self.is_closed:
             for connection in self._close():
                 connection.close()
@@ -201,7 +201,7 @@ class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
                 await unused.aclose()
 
     async def close(self) -> None:
-        """Close the idle connections. Those in flight are closed when their calls end."""
+        """Close the idle connections. Those in use are closed when their calls end."""
         if self.is_closed:
             return
         self.check_loop()

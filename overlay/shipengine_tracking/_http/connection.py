@@ -33,7 +33,7 @@ from .flow import Operation
 
 BODY_LIMIT = 1_000_000  # bytes
 KEEPALIVE = 30.0  # seconds that an idle connection is kept
-# The request cannot be sent. The last two come from host names, also that of a proxy.
+# The request cannot be sent. Invalid host names, including that of a proxy, cause the last two.
 UNSENDABLE = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError, OverflowError)
 # What httpx raises, and exceptions of the layers below that it does not translate.
 NETWORK_ERRORS: tuple[type[Exception], ...] = (*UNSENDABLE, httpx.HTTPError, httpx.StreamError, OSError, ExceptionGroup)
@@ -85,7 +85,7 @@ class Exchange:
 
     def begin(self, head: httpx.Response) -> httpx.Response:
         """Record a response whose body has not been read."""
-        head.headers.pop("content-encoding", None)  # the client asked for none: keep the body as it arrives
+        head.headers.pop("content-encoding", None)  # the client asked for no encoding: keep the body as it arrives
         if "location" in head.extensions:  # `_hide_location` has put it there
             head.headers["location"] = head.extensions["location"]
         self.head = head
@@ -107,7 +107,7 @@ class Exchange:
         return httpx.Response(head.status_code, headers=head.headers, content=body, request=head.request)
 
     def translate(self, error: BaseException, outer: BaseException | None, *, is_late: bool = False) -> ShipEngineError:
-        """Return our exception for one that the attempt raised. Re-raise those of a caller's transport unchanged.
+        """Return our exception for what the attempt raised. Exceptions of a caller's transport are re-raised unchanged.
 
         `outer` is the exception that the caller was handling before.
         """
@@ -120,7 +120,7 @@ class Exchange:
             failure.args = (f"{failure}: the API does not document this response{reason}",)
             return failure
         is_network_error = isinstance(error, NETWORK_ERRORS)
-        if is_network_error or self.config.transport is None:  # an interruption can show frames that hold the key
+        if is_network_error or self.config.transport is None:  # the frames of an interruption also hold the key
             self.config.auth.redact_exception(error, outer)
         if not is_network_error:
             raise error
@@ -147,7 +147,7 @@ class Exchange:
         if self.head is None:
             return kind(f"no response from {host} ({reason})")
         status_code, headers = self.head.status_code, self.config.auth.redact_headers(self.head.headers)
-        message = f"the response from {host} broke off after its status {status_code} ({reason})"
+        message = f"the response from {host} was cut off after its status {status_code} ({reason})"
         return kind(message, status_code=status_code, headers=headers)
 
 

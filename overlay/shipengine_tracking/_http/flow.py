@@ -1,4 +1,4 @@
-"""One call over all its attempts, as a generator without I/O, like `httpx.Auth.auth_flow`.
+"""One call with all its attempts, as a generator without I/O, like `httpx.Auth.auth_flow`.
 
 `Call.flow()` yields what to do next: None to send the request, or the seconds to sleep. A driver, blocking or asyncio,
 does it and sends back what happened: the generated `Response` or one of our exceptions, or whether the alarm ended the
@@ -63,12 +63,12 @@ class Operation(Generic[T]):
     module: ModuleType
     load: Callable[[bytes], T] | None = None  # returns the model of a success, or raises ValueError
     is_removal: bool = False  # then a 404 after a lost response means that the lost request was processed
-    is_repeatable: bool = True  # otherwise only a request that was certainly not processed is sent again
+    is_repeatable: bool = True  # otherwise only a request that was certainly not processed is retried
 
 
 @define(eq=False)
 class Call:
-    """One call over all its attempts."""
+    """One call with all its attempts."""
 
     operation: Operation[Any]
     params: Mapping[str, Any]  # the arguments of the generated function
@@ -243,7 +243,7 @@ def was_not_processed(error: ShipEngineError) -> bool:
 
 
 def backoff(retry: int) -> float:
-    """Return a random pause in seconds before a retry, counted from 1: exponential with full jitter."""
+    """Return a random pause in seconds before a retry (the first is 1): exponential backoff with full jitter."""
     return random.random() * min(MAX_BACKOFF, FIRST_BACKOFF * 2.0 ** min(retry - 1, 10))  # noqa: S311 not a secret
 
 

@@ -6,7 +6,7 @@ half-open: one call, the probe, is sent first, and its response lets the others 
 `max_connections` limits how many are in flight.
 
 ShipEngine counts the calls of a whole account, so several processes coordinate only through the headers. Source:
-ShipEngine's guide to rate limits, which advises to delay all requests together.
+ShipEngine's guide to rate limits, which advises delaying all requests together.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ROUNDING = 1.0
 
 @define(eq=False)
 class Waiter:
-    """The place of one call in the limiter."""
+    """The state of one call in the limiter: queued, in flight or neither."""
 
     alarm: Any = None  # a queue that ends the sleep of the call; made when the call has to wait
     deadline: float = inf  # when its `max_wait` is over; a longer block wakes it, so that it can give up at once
@@ -45,7 +45,7 @@ class Waiter:
 
 @frozen
 class Delay:
-    """Why a call has to wait."""
+    """Why a call has to wait, and for how long."""
 
     seconds: float  # until it should ask again, unless its alarm rings earlier
     reason: Literal["rate limit", "requests_per_minute", "max_connections"]

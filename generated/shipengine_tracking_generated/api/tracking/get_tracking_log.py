@@ -122,8 +122,8 @@ def sync_detailed(
         carrier_code (str | Unset): ShipEngine's code of the carrier, such as `usps`, `ups`,
             `fedex` or `dhl_express`. ShipEngine adds codes for
             new carriers, so do not validate it against a list. The schema does not require it, but
-            the documentation
-            asks for it together with `tracking_number`.
+            ShipEngine's
+            documentation asks for it together with `tracking_number`.
         tracking_number (str | Unset): The carrier's tracking number, exactly as the carrier
             writes it. The schema does not require it, but an empty
             one results in a 400.
@@ -174,8 +174,8 @@ def sync(
         carrier_code (str | Unset): ShipEngine's code of the carrier, such as `usps`, `ups`,
             `fedex` or `dhl_express`. ShipEngine adds codes for
             new carriers, so do not validate it against a list. The schema does not require it, but
-            the documentation
-            asks for it together with `tracking_number`.
+            ShipEngine's
+            documentation asks for it together with `tracking_number`.
         tracking_number (str | Unset): The carrier's tracking number, exactly as the carrier
             writes it. The schema does not require it, but an empty
             one results in a 400.
@@ -221,8 +221,8 @@ async def asyncio_detailed(
         carrier_code (str | Unset): ShipEngine's code of the carrier, such as `usps`, `ups`,
             `fedex` or `dhl_express`. ShipEngine adds codes for
             new carriers, so do not validate it against a list. The schema does not require it, but
-            the documentation
-            asks for it together with `tracking_number`.
+            ShipEngine's
+            documentation asks for it together with `tracking_number`.
         tracking_number (str | Unset): The carrier's tracking number, exactly as the carrier
             writes it. The schema does not require it, but an empty
             one results in a 400.
@@ -271,8 +271,8 @@ async def asyncio(
         carrier_code (str | Unset): ShipEngine's code of the carrier, such as `usps`, `ups`,
             `fedex` or `dhl_express`. ShipEngine adds codes for
             new carriers, so do not validate it against a list. The schema does not require it, but
-            the documentation
-            asks for it together with `tracking_number`.
+            ShipEngine's
+            documentation asks for it together with `tracking_number`.
         tracking_number (str | Unset): The carrier's tracking number, exactly as the carrier
             writes it. The schema does not require it, but an empty
             one results in a 400.

@@ -52,14 +52,15 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Any | JsonWebKeySet]:
-    """Get the public keys of the signatures
+    """Get the public keys that verify signatures
 
-     Returns the JSON Web Key Set (RFC 7517) with the keys that sign the deliveries to your webhooks.
-    This operation
-    needs no API key. ShipEngine's API document does not contain it; the description is based on
+     Returns the JSON Web Key Set (RFC 7517) with the public keys that verify the deliveries to your
+    webhooks. This
+    operation needs no API key. ShipEngine's API document does not contain it; the description is based
+    on
     observation.
 
-    Keep the set, and fetch it again if a delivery names a key that the set lacks. Limit how often you
+    Cache the set, and fetch it again if a delivery names a key that the set lacks. Limit how often you
     do so,
     because anyone can post a forged delivery with an unknown key ID. In Python, `webhooks.Verifier`
     does all of
@@ -86,14 +87,15 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> Any | JsonWebKeySet | None:
-    """Get the public keys of the signatures
+    """Get the public keys that verify signatures
 
-     Returns the JSON Web Key Set (RFC 7517) with the keys that sign the deliveries to your webhooks.
-    This operation
-    needs no API key. ShipEngine's API document does not contain it; the description is based on
+     Returns the JSON Web Key Set (RFC 7517) with the public keys that verify the deliveries to your
+    webhooks. This
+    operation needs no API key. ShipEngine's API document does not contain it; the description is based
+    on
     observation.
 
-    Keep the set, and fetch it again if a delivery names a key that the set lacks. Limit how often you
+    Cache the set, and fetch it again if a delivery names a key that the set lacks. Limit how often you
     do so,
     because anyone can post a forged delivery with an unknown key ID. In Python, `webhooks.Verifier`
     does all of
@@ -116,14 +118,15 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Any | JsonWebKeySet]:
-    """Get the public keys of the signatures
+    """Get the public keys that verify signatures
 
-     Returns the JSON Web Key Set (RFC 7517) with the keys that sign the deliveries to your webhooks.
-    This operation
-    needs no API key. ShipEngine's API document does not contain it; the description is based on
+     Returns the JSON Web Key Set (RFC 7517) with the public keys that verify the deliveries to your
+    webhooks. This
+    operation needs no API key. ShipEngine's API document does not contain it; the description is based
+    on
     observation.
 
-    Keep the set, and fetch it again if a delivery names a key that the set lacks. Limit how often you
+    Cache the set, and fetch it again if a delivery names a key that the set lacks. Limit how often you
     do so,
     because anyone can post a forged delivery with an unknown key ID. In Python, `webhooks.Verifier`
     does all of
@@ -148,14 +151,15 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> Any | JsonWebKeySet | None:
-    """Get the public keys of the signatures
+    """Get the public keys that verify signatures
 
-     Returns the JSON Web Key Set (RFC 7517) with the keys that sign the deliveries to your webhooks.
-    This operation
-    needs no API key. ShipEngine's API document does not contain it; the description is based on
+     Returns the JSON Web Key Set (RFC 7517) with the public keys that verify the deliveries to your
+    webhooks. This
+    operation needs no API key. ShipEngine's API document does not contain it; the description is based
+    on
     observation.
 
-    Keep the set, and fetch it again if a delivery names a key that the set lacks. Limit how often you
+    Cache the set, and fetch it again if a delivery names a key that the set lacks. Limit how often you
     do so,
     because anyone can post a forged delivery with an unknown key ID. In Python, `webhooks.Verifier`
     does all of
