@@ -8,12 +8,13 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from json import JSONDecodeError
 from typing import Any
+from unittest import mock
 
 import httpx
 import pytest
@@ -98,13 +99,10 @@ def test_given_keys_are_never_fetched(fake: FakeShipEngine) -> None:
     assert fetches(fake) == 1
 
 
-@pytest.mark.parametrize("seconds", [61, -3600], ids=["later", "clock-set-back"])
-def test_new_key_is_fetched_and_the_old_one_stays_valid(
-    seconds: float, fake: FakeShipEngine, verifier: Any, advance: Advance
-) -> None:
-    assert is_accepted(verifier, sign(fake))
-    advance(seconds)
+def test_new_key_is_fetched_and_the_old_one_stays_valid(fake: FakeShipEngine, verifier: Any, advance: Advance) -> None:
     old = sign(fake)
+    assert is_accepted(verifier, old)
+    advance(61)
     fake.rotate_key()
     assert is_accepted(verifier, sign(fake))
     assert is_accepted(verifier, old)
@@ -116,7 +114,7 @@ def test_unknown_key_ids_cause_one_fetch_a_minute(fake: FakeShipEngine, verifier
     advance(50)
     assert not is_accepted(verifier, sign(fake) | FORGED)
     assert fetches(fake) == 1
-    for minute in range(1, 4):
+    for minute in (1, 2):
         advance(60)
         for number in range(20):
             assert not is_accepted(verifier, sign(fake) | {KEY_ID: f"forged {minute} {number}"})
@@ -124,34 +122,29 @@ def test_unknown_key_ids_cause_one_fetch_a_minute(fake: FakeShipEngine, verifier
         assert fetches(fake) == minute + 1
 
 
-def test_withdrawn_key_is_trusted_for_a_day(fake: FakeShipEngine, verifier: Any, advance: Advance) -> None:
-    assert is_accepted(verifier, sign(fake))
-    old = fake.sign(BODY, str(int(time.time() + DAY)))
-    fake.rotate_key(keep=False)
-    advance(DAY - 120)
-    assert is_accepted(verifier, old)
-    assert fetches(fake) == 1
-    advance(120)
-    assert is_accepted(verifier, old)  # this delivery starts the refresh, and does not wait for it
-    wait_until(lambda: not is_accepted(verifier, old))
-    assert is_accepted(verifier, sign(fake))
-    assert fetches(fake) == 2
-
-
 @pytest.mark.parametrize("kind", VERIFIERS)
-def test_delivery_with_a_known_key_does_not_wait_for_the_refresh(kind: str, advance: Advance) -> None:
+def test_withdrawn_key_is_trusted_for_a_day_and_until_the_refresh_ends(kind: str, advance: Advance) -> None:
     with PausedShipEngine() as fake:
         verifier = VERIFIERS[kind](base_url=fake.url)
         fake.resume.set()
         assert is_accepted(verifier, sign(fake))
+        old = fake.sign(BODY, str(int(time.time() + DAY)))
+        fake.rotate_key(keep=False)
         fake.resume.clear()
-        advance(DAY)
-        assert all(is_accepted(verifier, sign(fake)) for _ in range(5))
+        advance(DAY - 120)
+        assert is_accepted(verifier, old)
+        assert fetches(fake) == 1
+        advance(120)
+        assert all(is_accepted(verifier, old) for _ in range(5))  # the first of them starts the refresh
         wait_until(lambda: fetches(fake) == 2)
         assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+        fake.resume.set()
+        wait_until(lambda: not is_accepted(verifier, old))
+        assert is_accepted(verifier, sign(fake))
+        assert fetches(fake) == 2
 
 
-def test_keys_are_fetched_while_freezegun_stops_the_clock(fake: FakeShipEngine, verifier: Any) -> None:
+def test_keys_are_fetched_while_freezegun_stops_the_clock_or_sets_it_back(fake: FakeShipEngine, verifier: Any) -> None:
     for moment in ("2026-03-14", "2026-03-15", "2020-01-01"):
         fake.rotate_key(keep=False)
         with freeze_time(moment):
@@ -166,21 +159,13 @@ def test_keys_are_fetched_while_freezegun_stops_the_clock(fake: FakeShipEngine, 
     ("response", "cause"),
     [
         pytest.param(Response.of(503, "<html>Bad gateway</html>"), httpx.HTTPStatusError, id="503"),
-        pytest.param(Response.of(429, {"errors": []}, {"Retry-After": "1"}), httpx.HTTPStatusError, id="429"),
         pytest.param(Response.of(302, headers={"Location": "http://127.0.0.1:1/"}), httpx.HTTPStatusError, id="302"),
-        pytest.param(Response.of(204), JSONDecodeError, id="204"),
         pytest.param(Response.of(200, "<html>Welcome to our hotel</html>"), JSONDecodeError, id="captive-portal"),
-        pytest.param(Response.of(200, b"\xff"), UnicodeDecodeError, id="not-UTF-8"),
         pytest.param(Response.of(200, b"[" * 100_000), RecursionError, id="deep"),
         pytest.param(Response.of(200, {"keys": None}), ValueError, id="null-keys"),
         pytest.param(Response.of(200, {"keys": []}), ValueError, id="no-keys"),
-        pytest.param(Response.of(200, []), ValueError, id="array"),
         pytest.param(Response.of(200, {"keys": ["x" * 1_100_000]}), ValueError, id="too-long"),
-        pytest.param(
-            Response(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "close"), httpx.TransportError, id="cut"
-        ),
-        pytest.param(Response(b"", "reset"), httpx.TransportError, id="reset"),
-        pytest.param(Response(b"nonsense\r\n\r\n", "close"), httpx.TransportError, id="not-HTTP"),
+        pytest.param(Response(b"", "close"), httpx.TransportError, id="closed"),
     ],
 )
 def test_failed_fetch_is_keys_unavailable_for_a_minute_and_known_keys_stay(
@@ -206,13 +191,10 @@ def test_failed_fetch_is_keys_unavailable_for_a_minute_and_known_keys_stay(
 def test_known_key_is_used_when_no_thread_can_be_started(
     fake: FakeShipEngine, verifier: Any, advance: Advance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def start(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     assert is_accepted(verifier, sign(fake))
     advance(DAY)
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", start)
+        patch.setattr(threading.Thread, "start", mock.Mock(side_effect=RuntimeError("can't start new thread")))
         assert is_accepted(verifier, sign(fake))
         error = verify(sign(fake) | FORGED, BODY, verifier)
         assert isinstance(error, KeysUnavailableError)
@@ -237,38 +219,25 @@ def test_fetch_that_hangs_is_replaced_after_a_minute(advance: Advance) -> None:
         assert fetches(fake) == 2
 
 
-@contextmanager
-def dripping_server(head: bytes) -> Iterator[str]:
-    """Run a server that sends a head at once, and then byte after byte; yield its URL."""
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", VERIFIERS)
+def test_headers_sent_byte_by_byte_are_keys_unavailable_after_10_seconds(kind: str, fake: FakeShipEngine) -> None:
     closed = threading.Event()
 
-    def respond(server: socket.socket) -> None:
+    def drip() -> None:
         with server.accept()[0] as connection, suppress(OSError):
-            connection.recv(65_536)
-            connection.sendall(head)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
             while not closed.wait(0.2):
                 connection.sendall(b"x")
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        for _ in VERIFIERS:
-            threading.Thread(target=respond, args=[server], daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        closed.set()
-
-
-@pytest.mark.slow
-def test_response_sent_byte_by_byte_is_keys_unavailable_after_10_seconds(fake: FakeShipEngine) -> None:
-    def verify_slowly(kind: str, url: str) -> None:
+        threading.Thread(target=drip, daemon=True).start()
+        verifier = VERIFIERS[kind](base_url=f"http://127.0.0.1:{server.getsockname()[1]}")
         with takes(9.99, 25.0):
-            error = verify(sign(fake), BODY, VERIFIERS[kind](base_url=url))
-        assert isinstance(error, KeysUnavailableError)
-        assert error.__cause__ is not None
-
-    head, body = b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"
-    with dripping_server(head) as first, dripping_server(body) as second, ThreadPoolExecutor(4) as threads:
-        calls = [threads.submit(verify_slowly, kind, url) for kind in VERIFIERS for url in (first, second)]
-        for call in calls:
-            call.result(60)
+            error = verify(sign(fake), BODY, verifier)
+        closed.set()
+    assert isinstance(error, KeysUnavailableError)
+    assert isinstance(error.__cause__, TimeoutError)
 
 
 # --- the address ----------------------------------------------------------------------------------------------------
@@ -287,9 +256,9 @@ def test_module_level_verifier_follows_the_environment(fake: FakeShipEngine, mon
 
 
 def test_malformed_base_url_is_an_invalid_argument(fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    for url in ("", "ftp://x", "http://api.shipengine.com", "https://api.shipengine.com/v1", 7):
+    for url in ("", "http://api.shipengine.com"):
         with pytest.raises(InvalidArgumentError, match="base_url"):
-            Verifier(base_url=url)  # type: ignore[arg-type]
+            Verifier(base_url=url)
     verifier = Verifier()
     monkeypatch.setenv("SHIPENGINE_BASE_URL", "http://api.shipengine.com")
     for _ in range(2):
@@ -303,16 +272,12 @@ def test_malformed_base_url_is_an_invalid_argument(fake: FakeShipEngine, monkeyp
 def test_capital_letters_in_the_address_do_not_turn_off_tls(
     fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    requested: list[Any] = []
-
-    def stream(_method: str, url: str, **options: Any) -> Any:
-        requested.append((url, options["verify"], options["trust_env"]))
-        raise httpx.ConnectError("not in a test")
-
+    stream = mock.Mock(side_effect=httpx.ConnectError("not in a test"))
     monkeypatch.setattr(httpx, "stream", stream)
     monkeypatch.setenv("SHIPENGINE_BASE_URL", "HTTPS://API.ShipEngine.com/")
     assert isinstance(verify(sign(fake), BODY, Verifier()), KeysUnavailableError)
-    assert requested == [("https://api.shipengine.com/jwks", True, True)]
+    assert stream.call_args.args == ("GET", "https://api.shipengine.com/jwks")
+    assert stream.call_args.kwargs.items() >= {"verify": True, "trust_env": True}.items()
 
 
 # --- threads, tasks and processes -----------------------------------------------------------------------------------
@@ -354,48 +319,26 @@ def test_tasks_wait_for_one_fetch_that_outlives_a_cancelled_task_and_a_closed_lo
     assert not [record for record in caplog.records if record.name.startswith(("asyncio", "concurrent"))]
 
 
-def is_true_in_a_fork(work: Callable[[], object]) -> bool:
-    """Return whether a function returns something true in a forked process."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # about forking with threads, which is what is tested
-        child = os.fork()
-    if child == 0:
-        try:
-            os._exit(0 if work() else 1)
-        finally:
-            os._exit(2)
-    return os.waitpid(child, 0)[1] == 0
-
-
 @pytest.mark.parametrize("kind", VERIFIERS)
 def test_forked_process_does_not_wait_for_the_fetch_of_its_parent(kind: str) -> None:
     with PausedShipEngine() as fake, ThreadPoolExecutor() as threads:
         verify_once = partial(is_accepted, VERIFIERS[kind](base_url=fake.url), sign(fake))
+
+        def verify_in_a_fork() -> int:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # about forking with threads, as tested here
+                child = os.fork()
+            if child == 0:
+                try:
+                    os._exit(0 if verify_once() else 1)
+                finally:
+                    os._exit(2)
+            return os.waitpid(child, 0)[1]
+
         parent = threads.submit(verify_once)
         wait_until(lambda: fetches(fake) == 1)
-        child = threads.submit(is_true_in_a_fork, verify_once)
+        child_status = threads.submit(verify_in_a_fork)
         wait_until(lambda: fetches(fake) == 2)
         fake.resume.set()
-        assert child.result(60)
-        assert parent.result(60)
-
-
-def test_fork_in_the_middle_of_a_verification_leaves_no_lock_behind(
-    fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    verify_once = partial(is_accepted, Verifier(base_url=fake.url), sign(fake))
-    is_locked, resume, real_start = threading.Event(), threading.Event(), threading.Thread.start
-
-    def start(thread: threading.Thread) -> None:
-        if thread.daemon and not is_locked.is_set():  # the verifier holds its lock while it starts a fetch
-            is_locked.set()
-            resume.wait(60)
-        real_start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", start)
-    with ThreadPoolExecutor() as threads:
-        parent = threads.submit(verify_once)
-        assert is_locked.wait(60)
-        assert is_true_in_a_fork(verify_once)
-        resume.set()
+        assert child_status.result(60) == 0
         assert parent.result(60)
