@@ -16,14 +16,14 @@ from document import DOCUMENT as SPEC
 from shipengine_tracking import ShipEngineError
 from shipengine_tracking.webhooks import AsyncVerifier, TrackingEvent, Verifier
 
-KEY_ID, SIGNATURE, TIMESTAMP = HEADERS = (
+HEADERS = (
     "x-shipengine-rsa-sha256-key-id",
     "x-shipengine-rsa-sha256-signature",
     "x-shipengine-timestamp",
 )
 NOW, STAMP = 1_773_480_413.0, "2026-03-14T09:26:53Z"
-EXAMPLES: dict[str, Any] = SPEC["components"]["examples"]
-DOCUMENT: dict[str, Any] = json.loads(json.dumps(EXAMPLES["in_transit"]["value"], default=str))
+EXAMPLE = SPEC["components"]["examples"]["in_transit"]["value"]
+DOCUMENT: dict[str, Any] = json.loads(json.dumps(EXAMPLE, default=str))
 BODY = json.dumps(DOCUMENT).encode()
 
 
@@ -60,7 +60,7 @@ def jwks(*keys: object) -> dict[str, Any]:
 
 def sign(body: bytes = BODY, stamp: str = STAMP, key: rsa.RSAPrivateKey | None = None) -> dict[str, str]:
     signature = (key or private_key()).sign(stamp.encode() + b"." + body, PKCS1v15(), SHA256())
-    return {KEY_ID: "k1", SIGNATURE: b64encode(signature).decode(), TIMESTAMP: stamp}
+    return dict(zip(HEADERS, ("k1", b64encode(signature).decode(), stamp), strict=True))
 
 
 def verify(headers: Any, body: Any = BODY, verifier: Any = None) -> TrackingEvent | ShipEngineError:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
+import sys
 import threading
 import time
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from json import JSONDecodeError
+from multiprocessing import get_context
 from typing import Any
 from unittest import mock
 
 import httpx
 import pytest
-from deliveries import KEY_ID, VERIFIERS, verify
+from deliveries import HEADERS, VERIFIERS, verify
 from freezegun import freeze_time
 
 from shipengine_tracking import InvalidArgumentError
@@ -27,15 +25,14 @@ from shipengine_tracking.webhooks import (
     AsyncVerifier,
     InvalidSignatureError,
     KeysUnavailableError,
-    StaleTimestampError,
     TrackingEvent,
     Verifier,
-    WebhookError,
 )
 from support import PausedShipEngine, takes, wait_until
 
 BODY = b'{"resource_type": "API_TRACK", "data": {"tracking_number": "1Z"}}'
 DAY = 86_400.0
+KEY_ID = HEADERS[0]
 FORGED = {KEY_ID: "forged"}
 
 Advance = Callable[[float], None]
@@ -57,6 +54,14 @@ def fetches(fake: FakeShipEngine) -> int:
     return sum(request.path == "/jwks" for request in fake.requests)
 
 
+@pytest.fixture
+def fake() -> Iterator[PausedShipEngine]:
+    """A fake server that does not respond while `resume` is cleared."""
+    with PausedShipEngine() as server:
+        server.resume.set()
+        yield server
+
+
 @pytest.fixture(params=VERIFIERS)
 def verifier(request: pytest.FixtureRequest, fake: FakeShipEngine) -> Any:
     return VERIFIERS[request.param](base_url=fake.url)
@@ -64,7 +69,7 @@ def verifier(request: pytest.FixtureRequest, fake: FakeShipEngine) -> Any:
 
 @pytest.fixture
 def advance(monkeypatch: pytest.MonkeyPatch) -> Advance:
-    """Set the clock forward, or back."""
+    """Set the clock forward."""
     shifts, real = list[float](), time.time
     monkeypatch.setattr("time.time", lambda: real() + sum(shifts))
     return shifts.append
@@ -90,7 +95,7 @@ def test_keys_are_fetched_on_first_use_and_for_a_new_key_without_an_api_key(
 
 def test_delivery_that_cannot_be_genuine_fetches_nothing(fake: FakeShipEngine, verifier: Any) -> None:
     for headers in ({}, fake.sign(BODY, "2020-01-01T00:00:00Z")):
-        assert isinstance(verify(headers, BODY, verifier), InvalidSignatureError | StaleTimestampError)
+        assert not isinstance(verify(headers, BODY, verifier), TrackingEvent)
     assert fake.requests == []
 
 
@@ -114,26 +119,23 @@ def test_unknown_key_ids_cause_one_fetch_a_minute(fake: FakeShipEngine, verifier
         assert fetches(fake) == minute + 1
 
 
-@pytest.mark.parametrize("kind", VERIFIERS)
-def test_withdrawn_key_is_trusted_for_a_day_and_until_the_refresh_ends(kind: str, advance: Advance) -> None:
-    with PausedShipEngine() as fake:
-        verifier = VERIFIERS[kind](base_url=fake.url)
-        fake.resume.set()
-        assert is_accepted(verifier, sign(fake))
-        old = fake.sign(BODY, str(int(time.time() + DAY)))
-        fake.rotate_key(keep=False)
-        fake.resume.clear()
-        advance(DAY - 120)
-        assert is_accepted(verifier, old)
-        assert fetches(fake) == 1
-        advance(120)
-        assert all(is_accepted(verifier, old) for _ in range(5))  # the first of them starts the refresh
-        wait_until(lambda: fetches(fake) == 2)
-        assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
-        fake.resume.set()
-        wait_until(lambda: not is_accepted(verifier, old))
-        assert is_accepted(verifier, sign(fake))
-        assert fetches(fake) == 2
+def test_withdrawn_key_is_trusted_for_a_day_and_until_the_refresh_ends(
+    fake: PausedShipEngine, verifier: Any, advance: Advance
+) -> None:
+    assert is_accepted(verifier, sign(fake))
+    old = fake.sign(BODY, str(int(time.time() + DAY)))
+    fake.rotate_key(keep=False)
+    fake.resume.clear()
+    advance(DAY - 120)
+    assert is_accepted(verifier, old)
+    assert fetches(fake) == 1
+    advance(120)
+    assert all(is_accepted(verifier, old) for _ in range(5))  # the first of them starts the refresh
+    wait_until(lambda: fetches(fake) == 2)
+    fake.resume.set()
+    wait_until(lambda: not is_accepted(verifier, old))
+    assert is_accepted(verifier, sign(fake))
+    assert fetches(fake) == 2
 
 
 def test_keys_are_fetched_while_freezegun_stops_the_clock_or_sets_it_back(fake: FakeShipEngine, verifier: Any) -> None:
@@ -195,10 +197,11 @@ def test_known_key_is_used_when_no_thread_can_be_started(
     assert is_accepted(verifier, sign(fake))
 
 
-def test_fetch_that_hangs_is_replaced_after_a_minute(advance: Advance) -> None:
-    with PausedShipEngine() as fake, ThreadPoolExecutor() as threads:
-        verifier = Verifier(base_url=fake.url)
-        first = threads.submit(verify, sign(fake), BODY, verifier)
+def test_fetch_that_hangs_is_replaced_after_a_minute(fake: PausedShipEngine, advance: Advance) -> None:
+    fake.resume.clear()
+    verifier = Verifier(base_url=fake.url)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(is_accepted, verifier, sign(fake))
         wait_until(lambda: fetches(fake) == 1)
         fake.rotate_key(keep=False)
         advance(61)
@@ -206,30 +209,17 @@ def test_fetch_that_hangs_is_replaced_after_a_minute(advance: Advance) -> None:
         wait_until(lambda: fetches(fake) == 2)
         fake.resume.set()
         assert second.result(60)
-        assert isinstance(first.result(60), WebhookError)  # its key is not in the keys of the second fetch
-        assert is_accepted(verifier, sign(fake))
-        assert fetches(fake) == 2
+        assert not first.result(60)  # its key is not in the keys of the second fetch
+    assert is_accepted(verifier, sign(fake))
+    assert fetches(fake) == 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", VERIFIERS)
-def test_headers_sent_byte_by_byte_are_keys_unavailable_after_10_seconds(kind: str, fake: FakeShipEngine) -> None:
-    closed = threading.Event()
-
-    def drip() -> None:
-        with server.accept()[0] as connection, suppress(OSError):
-            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-            while not closed.wait(0.2):
-                connection.sendall(b"x")
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=drip, daemon=True).start()
-        verifier = VERIFIERS[kind](base_url=f"http://127.0.0.1:{server.getsockname()[1]}")
-        with takes(9.99, 25.0):
-            error = verify(sign(fake), BODY, verifier)
-        closed.set()
-    assert isinstance(error, KeysUnavailableError)
-    assert isinstance(error.__cause__, TimeoutError)
+def test_fetch_without_a_response_is_keys_unavailable_after_10_seconds(fake: PausedShipEngine, verifier: Any) -> None:
+    fake.resume.clear()
+    assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    with takes(9.9, 25.0):
+        assert isinstance(verify(sign(fake), BODY, verifier), KeysUnavailableError)
 
 
 # --- the address ----------------------------------------------------------------------------------------------------
@@ -275,55 +265,47 @@ def test_capital_letters_in_the_address_do_not_turn_off_tls(
 # --- threads, tasks and processes -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", VERIFIERS)
-def test_many_threads_or_event_loops_wait_for_one_fetch(kind: str) -> None:
-    with PausedShipEngine() as fake, ThreadPoolExecutor(100) as threads:
-        verifier, headers = VERIFIERS[kind](base_url=fake.url), sign(fake)
-        calls = [threads.submit(is_accepted, verifier, headers) for _ in range(100)]
+def test_many_threads_or_event_loops_wait_for_one_fetch(fake: PausedShipEngine, verifier: Any) -> None:
+    fake.resume.clear()
+    with ThreadPoolExecutor(100) as threads:
+        calls = [threads.submit(is_accepted, verifier, sign(fake)) for _ in range(100)]
         wait_until(lambda: fetches(fake) == 1)
         fake.resume.set()
         assert all(call.result(60) for call in calls)
-        assert fetches(fake) == 1
+    assert fetches(fake) == 1
 
 
-def test_fetch_outlives_a_closed_loop_and_a_cancelled_task(caplog: pytest.LogCaptureFixture) -> None:
-    with PausedShipEngine() as fake:
-        verifier, headers = AsyncVerifier(base_url=fake.url), sign(fake)
+def test_fetch_outlives_a_closed_loop_and_a_cancelled_task(
+    fake: PausedShipEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    verifier, headers = AsyncVerifier(base_url=fake.url), sign(fake)
 
-        async def cancel_the_first_of(count: int) -> None:
-            first, *others = [asyncio.create_task(verifier.verify(headers, BODY)) for _ in range(count)]
-            await asyncio.sleep(0)  # they wait for the fetch now
-            first.cancel()
-            if others:
-                fake.resume.set()
-                await asyncio.gather(*others)
+    async def cancel_the_first_of(count: int) -> None:
+        first, *others = [asyncio.create_task(verifier.verify(headers, BODY)) for _ in range(count)]
+        await asyncio.sleep(0)  # they wait for the fetch now
+        first.cancel()
+        if others:
+            fake.resume.set()
+            await asyncio.gather(*others)
 
-        asyncio.run(cancel_the_first_of(1))
-        asyncio.run(cancel_the_first_of(50))
-        assert fetches(fake) == 1
+    fake.resume.clear()
+    asyncio.run(cancel_the_first_of(1))
+    asyncio.run(cancel_the_first_of(50))
+    assert fetches(fake) == 1
     assert not [record for record in caplog.records if record.name.startswith(("asyncio", "concurrent"))]
 
 
-@pytest.mark.parametrize("kind", VERIFIERS)
-def test_forked_process_does_not_wait_for_the_fetch_of_its_parent(kind: str) -> None:
-    with PausedShipEngine() as fake, ThreadPoolExecutor() as threads:
-        verify_once = partial(is_accepted, VERIFIERS[kind](base_url=fake.url), sign(fake))
-
-        def verify_in_a_fork() -> int:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # about forking with threads, as tested here
-                child = os.fork()
-            if child == 0:
-                try:
-                    os._exit(0 if verify_once() else 1)
-                finally:
-                    os._exit(2)
-            return os.waitpid(child, 0)[1]
-
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # about forking with threads, as is tested here
+def test_forked_process_does_not_wait_for_the_fetch_of_its_parent(fake: PausedShipEngine, verifier: Any) -> None:
+    fake.resume.clear()
+    verify_once = partial(is_accepted, verifier, sign(fake))
+    with ThreadPoolExecutor() as threads:
         parent = threads.submit(verify_once)
         wait_until(lambda: fetches(fake) == 1)
-        child_status = threads.submit(verify_in_a_fork)
+        child = get_context("fork").Process(target=lambda: sys.exit(not verify_once()), daemon=True)
+        child.start()
         wait_until(lambda: fetches(fake) == 2)
         fake.resume.set()
-        assert child_status.result(60) == 0
+        child.join(60)
+        assert child.exitcode == 0
         assert parent.result(60)

@@ -12,15 +12,7 @@ import pytest
 from deliveries import DOCUMENT
 
 from document import DOCUMENT as SPEC
-from shipengine_tracking.webhooks import (
-    InvalidPayloadError,
-    OtherEventError,
-    StatusCode,
-    StatusDetailCode,
-    TrackingEvent,
-    parse,
-    parse_date,
-)
+from shipengine_tracking.webhooks import InvalidPayloadError, OtherEventError, StatusCode, parse, parse_date
 from support import ascii_id
 
 MODELS = ("TrackingEvent", "TrackingInformation", "TrackingInformationEvent")  # from the outside in
@@ -30,11 +22,11 @@ def update(**data: object) -> dict[str, Any]:
     return {"resource_url": "https://x", "resource_type": "API_TRACK", "data": data}
 
 
-def parsed(document: object) -> TrackingEvent:
+def parsed(document: object) -> Any:
     return parse(json.dumps(document))
 
 
-def models(event: TrackingEvent) -> list[Any]:
+def models(event: Any) -> list[Any]:
     return [event, event.data, *(event.data.events or ())]
 
 
@@ -120,7 +112,6 @@ UTC_NOON = NOON.replace(tzinfo=UTC)
 CST = timezone(timedelta(hours=-6))
 VALUES: list[tuple[str, str, object]] = [  # a member, its value in JSON, its attribute
     *(("status_code", f'"{code}"', StatusCode.DE) for code in ("DE", "de")),
-    ("status_detail_code", '"In_Transit"', StatusDetailCode.IN_TRANSIT),
     *(("status_code", f'"{code}"', code) for code in ("zz", "", "a\tb")),
     *[("carrier_id", "7", 7), ("carrier_id", "7.0", 7), ("carrier_id", "-1e400", None)],
     *[("latitude", "30", 30), ("latitude", "-1.5e1", -15.0), ("latitude", "9" * 5000, None)],
@@ -143,12 +134,10 @@ def test_value_becomes_an_attribute_and_is_written_back(name: str, sent: str, ex
     assert model.to_dict()[name] == written
 
 
-def test_body_may_be_text_and_have_a_byte_order_mark() -> None:
-    body = json.dumps(DOCUMENT)
-    assert parse(body) == parse(body.encode()) == parse(b"\xef\xbb\xbf" + body.encode())
-    with pytest.raises(InvalidPayloadError) as caught:
+def test_body_may_be_text() -> None:
+    assert parse(json.dumps(DOCUMENT)) == parsed(DOCUMENT) == parse(json.dumps(DOCUMENT).encode())
+    with pytest.raises(InvalidPayloadError):
         parse("\ud800")
-    assert caught.value.body == b"\xed\xa0\x80"
 
 
 # --- dates ----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from base64 import b64decode, b64encode
@@ -13,23 +12,7 @@ from unittest import mock
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
-from deliveries import (
-    BODY,
-    EXAMPLES,
-    HEADERS,
-    KEY_ID,
-    NOW,
-    SIGNATURE,
-    STAMP,
-    TIMESTAMP,
-    VERIFIERS,
-    encode,
-    jwk,
-    jwks,
-    private_key,
-    sign,
-    verify,
-)
+from deliveries import BODY, HEADERS, NOW, STAMP, VERIFIERS, encode, jwk, jwks, private_key, sign, verify
 
 from shipengine_tracking import InvalidArgumentError
 from shipengine_tracking.webhooks import (
@@ -38,8 +21,10 @@ from shipengine_tracking.webhooks import (
     StaleTimestampError,
     TrackingEvent,
     Verifier,
+    parse,
 )
 
+KEY_ID, SIGNATURE, TIMESTAMP = HEADERS
 MONTH = 30 * 86_400
 
 
@@ -60,14 +45,9 @@ def assert_rejected(headers: Any, body: Any = BODY, verifier: Any = None, status
 # --- headers and bodies as frameworks provide them ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["in_transit", "delivered", "exception"])
 @pytest.mark.parametrize("kind", VERIFIERS)
-def test_verifier_returns_the_event_of_each_example_of_the_spec(kind: str, name: str) -> None:
-    body = json.dumps(EXAMPLES[name]["value"], default=str).encode()
-    event = verify(sign(body), body, VERIFIERS[kind](jwks()))
-    assert isinstance(event, TrackingEvent)
-    assert event.resource_type == "API_TRACK"
-    assert event.data.tracking_number == EXAMPLES[name]["value"]["data"]["tracking_number"]
+def test_verifier_returns_the_event_of_a_signed_delivery(kind: str) -> None:
+    assert verify(sign(), BODY, VERIFIERS[kind](jwks())) == parse(BODY)
 
 
 @pytest.mark.parametrize(
@@ -88,11 +68,6 @@ def test_verifier_returns_the_event_of_each_example_of_the_spec(kind: str, name:
 )
 def test_headers_are_read_in_the_form_of_each_framework(convert: Callable[[dict[str, str]], Any]) -> None:
     assert isinstance(verify(convert(sign())), TrackingEvent)
-
-
-@pytest.mark.parametrize("convert", [bytearray, memoryview, bytes.decode], ids=["bytearray", "memoryview", "str"])
-def test_body_may_be_any_kind_of_bytes_or_text(convert: Callable[[bytes], Any]) -> None:
-    assert isinstance(verify(sign(), convert(BODY)), TrackingEvent)
 
 
 @pytest.mark.parametrize(
@@ -229,14 +204,10 @@ def test_weak_foreign_and_malformed_keys_are_ignored() -> None:
     for key in useless:
         assert_rejected(sign(), BODY, Verifier(jwks(key)))
     assert_rejected(sign(key=weak), BODY, Verifier(jwks(jwk(weak))))
-    assert isinstance(verify(sign(), BODY, Verifier(jwks(*useless, jwk(weak), jwk()))), TrackingEvent)
-
-
-def test_usable_key_is_found_among_others() -> None:
     without_use = {name: value for name, value in jwk().items() if name != "use"}
-    for usable in (jwk(), without_use, jwk(use=None), jwk(alg="RS256", x5c=[])):
-        keys = [jwk(kid="k0"), jwk(private_key(name="other")), usable, jwk(kid="k2")]
-        assert isinstance(verify(sign(), BODY, Verifier(jwks(*keys))), TrackingEvent)
+    for usable in (jwk(), jwk(use=None), without_use):
+        verifier = Verifier(jwks(*useless, jwk(weak), jwk(private_key(name="other")), usable))
+        assert isinstance(verify(sign(), BODY, verifier), TrackingEvent)
 
 
 # --- signed bodies --------------------------------------------------------------------------------------------------
