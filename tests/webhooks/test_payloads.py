@@ -44,12 +44,8 @@ ODD_VALUES: list[tuple[str, str, list[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("place", "name", "values"), [pytest.param(*row, id=f"{row[0]}.{row[1]}") for row in ODD_VALUES]
-)
-def test_value_of_another_type_is_none_and_kept_and_changes_nothing_else(
-    place: str, name: str, values: list[Any]
-) -> None:
+@pytest.mark.parametrize(("place", "name", "values"), ODD_VALUES)
+def test_value_of_another_type_is_none_and_kept(place: str, name: str, values: list[Any]) -> None:
     for value in values:
         document, expected = copy.deepcopy(DOCUMENT), parsed(DOCUMENT).to_dict()
         for one in (document, expected):
@@ -74,12 +70,6 @@ def test_data_that_is_not_an_object_becomes_a_model_without_values(document: dic
     assert event.data == parsed(update()).data
     assert event.last_moved is None
     assert event.to_dict()["data"] == document.get("data")
-
-
-def test_unknown_members_are_kept() -> None:
-    data = update(status_code="ZZ", colour="red", events=[{"size": [1]}], additional_properties=5)
-    kept = [model.additional_properties for model in models(parsed(data | {"more": {"a": 1}}))]
-    assert kept == [{"more": {"a": 1}}, {"colour": "red", "additional_properties": 5}, {"size": [1]}]
 
 
 def test_every_member_of_the_spec_may_be_null_or_missing() -> None:
@@ -135,7 +125,7 @@ def test_value_becomes_an_attribute_and_is_written_back(name: str, sent: str, ex
 
 
 def test_body_may_be_text() -> None:
-    assert parse(json.dumps(DOCUMENT)) == parsed(DOCUMENT) == parse(json.dumps(DOCUMENT).encode())
+    assert parse(json.dumps(DOCUMENT)) == parse(json.dumps(DOCUMENT).encode())
     with pytest.raises(InvalidPayloadError):
         parse("\ud800")
 
@@ -170,13 +160,11 @@ def test_parse_date_reads_unusual_forms_and_returns_none_for_others() -> None:
         pytest.param(["03/14/2026 12:00 PM"], UTC_NOON, id="unusual"),
         pytest.param(["2026-03-13T00:00:00Z", "2026-03-14T12:00:00", None, "x", 7], UTC_NOON, id="newest-of-many"),
         pytest.param(["x"], None, id="no-date"),
-        pytest.param(None, None, id="null-events"),
     ],
 )
 @pytest.mark.usefixtures("chicago")  # the local time zone does not matter
-def test_last_moved_is_the_time_of_the_newest_event(dates: list[object] | None, expected: datetime | None) -> None:
-    local = "2027-01-01T00:00:00"
-    events = [{"occurred_at": date, "carrier_occurred_at": local} for date in dates] if dates is not None else None
+def test_last_moved_is_the_time_of_the_newest_event(dates: list[object], expected: datetime | None) -> None:
+    events = [{"occurred_at": date, "carrier_occurred_at": "2027-01-01T00:00:00"} for date in dates]
     assert parsed(update(events=events)).last_moved == expected
 
 

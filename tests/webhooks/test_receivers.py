@@ -23,8 +23,6 @@ from shipengine_tracking import webhooks
 from shipengine_tracking.testing import FakeShipEngine
 from shipengine_tracking.webhooks import AsyncVerifier, Verifier, WebhookError
 
-Post = Callable[[dict[str, str], bytes], int]  # headers and a body -> the status of the response
-
 verifier, async_verifier = Verifier(), AsyncVerifier()
 
 
@@ -75,12 +73,7 @@ def post_aiohttp(headers: dict[str, str], body: bytes) -> int:
 
 
 def post_api_gateway(headers: dict[str, str], body: bytes) -> int:
-    event: dict[str, Any] = {
-        "headers": {name.title(): value for name, value in headers.items()},
-        "multiValueHeaders": {name.title(): [value] for name, value in headers.items()},
-        "body": body.decode() or None,
-        "isBase64Encoded": False,
-    }
+    event = {"headers": headers, "body": body.decode() or None, "isBase64Encoded": False}
     return int(receive_lambda(event)["statusCode"])
 
 
@@ -92,7 +85,7 @@ def post_load_balancer(headers: dict[str, str], body: bytes) -> int:
 
 @pytest.mark.parametrize("post", [post_django, post_aiohttp, post_api_gateway, post_load_balancer])
 def test_receiver_accepts_updates_and_rejects_everything_else(
-    post: Post, fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
+    post: Callable[[dict[str, str], bytes], int], fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHIPENGINE_BASE_URL", fake.url)
     headers, body = fake.update("1Z", tracking_url="é")
