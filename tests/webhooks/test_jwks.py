@@ -149,10 +149,10 @@ def test_keys_are_fetched_while_freezegun_stops_the_clock_or_sets_it_back(fake: 
     [
         pytest.param(Response.of(503, "<html>Bad gateway</html>"), httpx.HTTPStatusError, id="503"),
         pytest.param(Response.of(200, "<html>Welcome to our hotel</html>"), JSONDecodeError, id="captive-portal"),
-        pytest.param(Response.of(200, {"keys": None}), ValueError, id="null-keys"),
+        pytest.param(Response.of(200, {"keys": None}), InvalidArgumentError, id="null-keys"),
         pytest.param(Response.of(200, {"keys": []}), ValueError, id="no-keys"),
-        pytest.param(Response.of(200, {"keys": ["x" * 1_100_000]}), ValueError, id="too-long"),
-        pytest.param(Response(b"", "close"), httpx.TransportError, id="closed"),
+        pytest.param(Response.of(200, "x" * 1_000_001), ValueError, id="too-long"),
+        pytest.param(Response(b"", "close"), httpx.RemoteProtocolError, id="closed"),
     ],
 )
 def test_failed_fetch_is_keys_unavailable_for_a_minute_and_known_keys_stay(
@@ -163,7 +163,7 @@ def test_failed_fetch_is_keys_unavailable_for_a_minute_and_known_keys_stay(
         error = verify(sign(fake), BODY, verifier)
         assert isinstance(error, KeysUnavailableError)
         assert error.http_status == 503
-        assert isinstance(error.__cause__, cause)
+        assert type(error.__cause__) is cause
     assert fetches(fake) == 1
     advance(60)
     assert is_accepted(verifier, sign(fake))
@@ -219,10 +219,10 @@ def test_module_level_verifier_follows_the_environment(fake: FakeShipEngine, mon
     verifier = Verifier()
     with FakeShipEngine() as other:
         other.rotate_key(keep=False)
-        for server in (fake, other, fake):
+        for server, foreign in ((fake, other), (other, fake), (fake, other)):
             monkeypatch.setenv("SHIPENGINE_BASE_URL", server.url + "/")
+            assert not is_accepted(verifier, sign(foreign))
             assert is_accepted(verifier, sign(server))
-        assert not is_accepted(verifier, sign(other))
         assert (fetches(fake), fetches(other)) == (2, 1)
         assert is_accepted(Verifier(base_url=other.url + "/"), sign(other))  # the argument wins
 
