@@ -16,15 +16,10 @@ from document import DOCUMENT as SPEC
 from shipengine_tracking import ShipEngineError
 from shipengine_tracking.webhooks import AsyncVerifier, TrackingEvent, Verifier
 
-KEY_ID, SIGNATURE, TIMESTAMP = HEADERS = (
-    "x-shipengine-rsa-sha256-key-id",
-    "x-shipengine-rsa-sha256-signature",
-    "x-shipengine-timestamp",
-)
+HEADERS = ("x-shipengine-rsa-sha256-key-id", "x-shipengine-rsa-sha256-signature", "x-shipengine-timestamp")
 NOW, STAMP = 1_773_480_413.0, "2026-03-14T09:26:53Z"
-EXAMPLES: dict[str, Any] = SPEC["components"]["examples"]
-DOCUMENT: dict[str, Any] = json.loads(json.dumps(EXAMPLES["in_transit"]["value"], default=str))
-BODY = json.dumps(DOCUMENT).encode()
+BODY = json.dumps(SPEC["components"]["examples"]["in_transit"]["value"], default=str).encode()
+DOCUMENT: dict[str, Any] = json.loads(BODY)
 
 
 class BlockingAsyncVerifier:
@@ -60,7 +55,7 @@ def jwks(*keys: object) -> dict[str, Any]:
 
 def sign(body: bytes = BODY, stamp: str = STAMP, key: rsa.RSAPrivateKey | None = None) -> dict[str, str]:
     signature = (key or private_key()).sign(stamp.encode() + b"." + body, PKCS1v15(), SHA256())
-    return {KEY_ID: "k1", SIGNATURE: b64encode(signature).decode(), TIMESTAMP: stamp}
+    return dict(zip(HEADERS, ("k1", b64encode(signature).decode(), stamp), strict=True))
 
 
 def verify(headers: Any, body: Any = BODY, verifier: Any = None) -> TrackingEvent | ShipEngineError:
@@ -68,9 +63,8 @@ def verify(headers: Any, body: Any = BODY, verifier: Any = None) -> TrackingEven
     try:
         event: TrackingEvent = (verifier or Verifier(jwks())).verify(headers, body)
     except ShipEngineError as error:
-        result = error
-    else:
-        return event
-    assert len(str(result).splitlines()) == 1
-    assert len(str(result)) < 400
-    return result
+        message = str(error)
+        assert len(message) < 400
+        assert len(message.splitlines()) == 1
+        return error
+    return event

@@ -5,25 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-import attrs
 import pytest
 from deliveries import DOCUMENT
 
 from document import DOCUMENT as SPEC
-from shipengine_tracking.webhooks import (
-    InvalidPayloadError,
-    OtherEventError,
-    StatusCode,
-    StatusDetailCode,
-    TrackingEvent,
-    parse,
-    parse_date,
-)
+from shipengine_tracking.webhooks import InvalidPayloadError, OtherEventError, StatusCode, parse, parse_date
 from support import ascii_id
 
 MODELS = ("TrackingEvent", "TrackingInformation", "TrackingInformationEvent")  # from the outside in
@@ -33,98 +22,71 @@ def update(**data: object) -> dict[str, Any]:
     return {"resource_url": "https://x", "resource_type": "API_TRACK", "data": data}
 
 
-def parsed(document: object) -> TrackingEvent:
+def parsed(document: object) -> Any:
     return parse(json.dumps(document))
 
 
-def models(event: TrackingEvent) -> Iterator[Any]:
-    """Yield all models of an event, from the outside in."""
-    yield event
-    yield event.data
-    yield from event.data.events or ()
+def models(event: Any) -> list[Any]:
+    return [event, event.data, *(event.data.events or ())]
 
 
 # --- nothing is lost ------------------------------------------------------------------------------------------------
 
 ODD_VALUES: list[tuple[str, str, list[Any]]] = [
-    ("TrackingEvent", "resource_url", [7, False, {"href": "https://x"}]),
-    ("TrackingEvent", "resource_type", [7, False, ["API_TRACK"], {}]),
-    ("TrackingInformation", "carrier_status_code", [1, True, ["1"]]),
-    ("TrackingInformation", "carrier_id", ["se-123", "", 1.5, True]),
-    ("TrackingInformation", "status_code", [5, {}, []]),
-    ("TrackingInformation", "status_detail_code", [False]),
-    ("TrackingInformation", "tracking_number", [7, ["1Z"]]),
-    ("TrackingInformation", "ship_date", [1_773_480_413, 20_260_314, ["2026"], True]),
-    ("TrackingInformation", "events", [{}, "", 7, True]),
-    ("TrackingInformationEvent", "latitude", ["", "37.8", True, [1]]),
-    ("TrackingInformationEvent", "postal_code", [94602, 94602.5]),
-    ("TrackingInformationEvent", "signer", [False, {"name": "Ann"}]),
-    ("TrackingInformationEvent", "occurred_at", [0, {"date": "2026-03-14"}]),
+    ("TrackingEvent", "resource_url", [7, {"href": "https://x"}]),
+    ("TrackingEvent", "resource_type", [False, {}]),
+    ("TrackingInformation", "carrier_id", ["se-123", 1.5, True]),
+    ("TrackingInformation", "status_code", [5, []]),
+    ("TrackingInformation", "ship_date", [20_260_314, ["2026"]]),
+    ("TrackingInformation", "events", [{}, ""]),
+    ("TrackingInformationEvent", "latitude", ["37.8", True]),
+    ("TrackingInformationEvent", "occurred_at", [0]),
 ]
 
 
-@pytest.mark.parametrize(
-    ("place", "name", "values"), [pytest.param(*row, id=f"{row[0]}.{row[1]}") for row in ODD_VALUES]
-)
-def test_value_of_another_type_is_none_and_kept_and_changes_nothing_else(
-    place: str, name: str, values: list[Any]
-) -> None:
+@pytest.mark.parametrize(("place", "name", "values"), ODD_VALUES)
+def test_value_of_another_type_is_none_and_kept(place: str, name: str, values: list[Any]) -> None:
     for value in values:
         document, expected = copy.deepcopy(DOCUMENT), parsed(DOCUMENT).to_dict()
         for one in (document, expected):
             [one, one["data"], one["data"]["events"][0]][MODELS.index(place)][name] = value
         event = parsed(document)
-        model = list(models(event))[MODELS.index(place)]
-        assert type(model).__name__ == place
+        model = models(event)[MODELS.index(place)]
         assert getattr(model, name) is None
         assert model.additional_properties == {name: value}
         assert event.to_dict() == expected
 
 
-@pytest.mark.parametrize(
-    ("events", "count"),
-    [([None, {"signer": "Ann"}], 1), ([[], 7, {}, "x", {}], 2), ([None], 0), ([], 0), (None, None), ({}, None)],
-    ids=repr,
-)
-def test_items_of_events_that_are_not_objects_are_left_out(events: object, count: int | None) -> None:
-    event = parsed(update(tracking_number="1Z", events=events))
-    assert (None if event.data.events is None else len(event.data.events)) == count
+@pytest.mark.parametrize(("events", "count"), [([None, {"signer": "Ann"}], 1), ([[], {}, "x", {}], 2), ([], 0)])
+def test_items_of_events_that_are_not_objects_are_left_out(events: list[Any], count: int) -> None:
+    event = parsed(update(events=events))
+    assert len(event.data.events or ()) == count
     assert event.to_dict()["data"]["events"] == events
 
 
-@pytest.mark.parametrize("data", [{}, None, 7, "text", [], [{"tracking_number": "1Z"}], "missing"], ids=repr)
-def test_data_that_is_not_an_object_becomes_a_model_without_values(data: object) -> None:
-    event = parsed({"resource_url": "https://x"} | ({} if data == "missing" else {"data": data}))
-    assert {getattr(event.data, field.name) for field in attrs.fields(type(event.data)) if field.init} == {None}
-    assert event.data.additional_properties == {}
+@pytest.mark.parametrize("document", [{"data": None}, {"data": [{"tracking_number": "1Z"}]}, {}], ids=repr)
+def test_data_that_is_not_an_object_becomes_a_model_without_values(document: dict[str, Any]) -> None:
+    event = parsed(document)
+    assert event.data == parsed(update()).data
     assert event.last_moved is None
-    written = None if data == "missing" else event.data.to_dict() if data == {} else data
-    assert event.to_dict() == {"resource_url": "https://x", "resource_type": None, "data": written}
-
-
-def test_unknown_members_are_kept() -> None:
-    data = update(status_code="ZZ", colour="red", events=[{"size": [1]}], additional_properties=5)
-    kept = [model.additional_properties for model in models(parsed(data | {"more": {"a": 1}}))]
-    assert kept == [{"more": {"a": 1}}, {"colour": "red", "additional_properties": 5}, {"size": [1]}]
+    assert event.to_dict()["data"] == document.get("data")
 
 
 def test_every_member_of_the_spec_may_be_null_or_missing() -> None:
     event, data, item = (dict.fromkeys(SPEC["components"]["schemas"][name]["properties"]) for name in MODELS)
-    document: Any = event | {"data": data | {"events": [item]}}
-    missing: Any = {"data": {"events": [{}]}}
-    assert parsed(document).to_dict() == parsed(missing).to_dict() == document
-    for model in (*models(parsed(document)), *models(parsed(missing))):
-        assert {field.name for field in attrs.fields(type(model)) if field.init} == model.to_dict().keys()
-        assert model.additional_properties == {}
-        assert {name for name in model.to_dict() if getattr(model, name) is not None} <= {"data", "events"}
+    document: dict[str, Any] = event | {"data": data | {"events": [item]}}
+    missing: dict[str, Any] = {"data": {"events": [{}]}}
+    for sent in (document, missing):
+        assert parsed(sent).to_dict() == document
+        assert [model.additional_properties for model in models(parsed(sent))] == [{}] * 3
 
 
-@pytest.mark.parametrize("kind", ["API_TRACK", "api_track", "TRACK_EVENT_V2", "track", "Tracking", "", None])
+@pytest.mark.parametrize("kind", ["API_TRACK", "track_event_v2", "", None])
 def test_resource_type_about_tracking_is_an_update(kind: str | None) -> None:
     assert parsed({"resource_type": kind}).resource_type == kind
 
 
-@pytest.mark.parametrize("kind", ["API_BATCH", "API_RATE", "x" * 9999, "a\nb", " ", "TRAC"])
+@pytest.mark.parametrize("kind", ["API_BATCH", "a\n" * 999, " "], ids=["API_BATCH", "long", "space"])
 def test_resource_type_of_another_event_is_a_204(kind: str) -> None:
     document = {"resource_type": kind, "resource_url": "https://x", "data": {"batch_id": "se-1"}}
     with pytest.raises(OtherEventError) as caught:
@@ -139,21 +101,15 @@ NOON = datetime(2026, 3, 14, 12)
 UTC_NOON = NOON.replace(tzinfo=UTC)
 CST = timezone(timedelta(hours=-6))
 VALUES: list[tuple[str, str, object]] = [  # a member, its value in JSON, its attribute
-    *(("status_code", f'"{code}"', StatusCode.DE) for code in ("DE", "de", "De")),
-    *(("status_detail_code", f'"{code}"', StatusDetailCode.IN_TRANSIT) for code in ("IN_TRANSIT", "In_Transit")),
-    *(("status_code", f'"{code}"', code) for code in ("ZZ", "zz", "d e", "", "ß", "a\tb")),
-    *[("carrier_id", "7", 7), ("carrier_id", "7.0", 7), ("carrier_id", "1e400", None), ("carrier_id", "-1e400", None)],
+    *(("status_code", f'"{code}"', StatusCode.DE) for code in ("DE", "de")),
+    *(("status_code", f'"{code}"', code) for code in ("zz", "", "a\tb")),
+    *[("carrier_id", "7", 7), ("carrier_id", "7.0", 7), ("carrier_id", "-1e400", None)],
     *[("latitude", "30", 30), ("latitude", "-1.5e1", -15.0), ("latitude", "9" * 5000, None)],
     ("occurred_at", '"2026-03-14T12:00:00Z"', UTC_NOON),
-    ("occurred_at", '"2026-03-14T12:00:00"', NOON),
     ("occurred_at", '"2026-03-14T12:00:00-06:00"', NOON.replace(tzinfo=CST)),
-    ("occurred_at", '"2026-03-14T12:00:00.1Z"', NOON.replace(microsecond=100_000, tzinfo=UTC)),
     ("ship_date", '"2026-03-14T12:00:00.1234567"', NOON.replace(microsecond=123_456)),
     ("ship_date", '"20260314"', datetime(2026, 3, 14)),
-    *(
-        ("ship_date", f'"{text}"', text)
-        for text in ("later", "03/14/2026 9:26 AM", "", "2026-02-30T00:00:00", "1780123101530", "2026")
-    ),
+    *(("ship_date", f'"{text}"', text) for text in ("later", "2026-02-30T00:00:00", "1780123101530")),
 ]
 
 
@@ -162,48 +118,31 @@ VALUES: list[tuple[str, str, object]] = [  # a member, its value in JSON, its at
 )
 def test_value_becomes_an_attribute_and_is_written_back(name: str, sent: str, expected: object) -> None:
     event = parse(f'{{"data": {{"{name}": {sent}, "events": [{{"{name}": {sent}}}]}}}}')
-    one_event = (event.data.events or [])[0]
-    declared = [model for model in (event.data, one_event) if name in attrs.fields_dict(type(model))]
-    assert declared
-    for model in declared:
-        assert repr(getattr(model, name)) == repr(expected)  # of the same type and with the same offset
-        written = expected.isoformat() if isinstance(expected, datetime) else sent if expected is None else expected
-        assert model.to_dict()[name] == written
-    assert json.dumps(event.to_dict())
+    model = next(model for model in models(event) if hasattr(model, name))
+    assert repr(getattr(model, name)) == repr(expected)  # of the same type and with the same offset
+    written = expected.isoformat() if isinstance(expected, datetime) else sent if expected is None else expected
+    assert model.to_dict()[name] == written
 
 
-def test_body_may_be_text_and_have_a_byte_order_mark() -> None:
-    body = json.dumps(DOCUMENT)
-    assert parse(body) == parse(body.encode()) == parse(b"\xef\xbb\xbf" + body.encode())
-    with pytest.raises(InvalidPayloadError) as caught:
+def test_body_may_be_text() -> None:
+    assert parse(json.dumps(DOCUMENT)) == parse(json.dumps(DOCUMENT).encode())
+    with pytest.raises(InvalidPayloadError):
         parse("\ud800")
-    assert caught.value.body == b"\xed\xa0\x80"
-
-
-@pytest.mark.parametrize("depth", [900, 950, 1_000, 1_050, 100_000])
-def test_deep_nesting_is_an_event_or_an_invalid_payload(depth: int) -> None:
-    with suppress(InvalidPayloadError):
-        event = parse(f'{{"data": {{"tracking_number": "1Z", "status_code": {"[" * depth}{"]" * depth}}}}}')
-        assert (event.data.tracking_number, event.data.status_code) == ("1Z", None)
 
 
 # --- dates ----------------------------------------------------------------------------------------------------------
 
 UNUSUAL_DATES: list[tuple[object, datetime | None]] = [
     ("03/14/2026 12:00 PM", NOON),
-    ("14 March 2026 12h", NOON),
     ("Sat, 14 Mar 2026 12:00:00 GMT", UTC_NOON),
     ("2026-03-14 12:00:00 -0600", NOON.replace(tzinfo=CST)),
     ("2026-03-14 12:00:00 CST", NOON),
-    ("20260314120000", NOON),
     (UTC_NOON, UTC_NOON),
     ("2026-03-14 12:00".ljust(100), NOON),
 ]
 NOT_DATES = [
-    "2026-03-14 09:26:53 GMT-0600", "2026-03-14 09:26 UTC+3", "2026-03-14 09:26 EST-0500", "Sat March 2026",
-    "3/2026 Sat", "26-03-14", "14 March 26", "may 5", "Saturday", "10:30", "2026", "March 2026", "", " ",
-    "2026-03-14".ljust(101), "not a date", None, 7, TrackingEvent, "9" * 101, "99999999999", "2026-02-30",
-    "2026-03-14 09:26 +99:99", "\0", "1e400", "0x10", "2026-03-14 10:" + "1" * 30, "2026-03-14 " + "1" * 40 + "h",
+    "2026-03-14 09:26:53 GMT-0600", "Sat March 2026", "14 March 09:26 +0100", "26-03-14", "2026", "",
+    "2026-03-14".ljust(101), "not a date of 2026", None, 7, "2026-02-30", "9" * 99, "2026-03-14 " + "1" * 40 + "h",
 ]  # fmt: skip
 
 
@@ -217,28 +156,15 @@ def test_parse_date_reads_unusual_forms_and_returns_none_for_others() -> None:
 @pytest.mark.parametrize(
     ("dates", "expected"),
     [
-        pytest.param(["2026-03-14T12:00:00Z"], UTC_NOON, id="UTC"),
         pytest.param(["2026-03-14T06:00:00-06:00"], UTC_NOON, id="with-an-offset"),
         pytest.param(["03/14/2026 12:00 PM"], UTC_NOON, id="unusual"),
-        pytest.param(
-            ["2026-03-13T00:00:00Z", "2026-03-14T12:00:00", "2026-03-14T12:00:00+01:00", None, "x", 7, ""],
-            UTC_NOON,
-            id="newest-of-many-in-any-order",
-        ),
-        pytest.param(
-            ["0001-01-01T00:00:00+23:59", "2026-03-14T12:00:00", "9999-12-31T23:59:59-23:59"],
-            datetime.fromisoformat("9999-12-31T23:59:59-23:59"),
-            id="extreme",
-        ),
-        pytest.param([None, "x", 7, ""], None, id="no-date"),
-        pytest.param([], None, id="no-events"),
-        pytest.param(None, None, id="null-events"),
+        pytest.param(["2026-03-13T00:00:00Z", "2026-03-14T12:00:00", None, "x", 7], UTC_NOON, id="newest-of-many"),
+        pytest.param(["x"], None, id="no-date"),
     ],
 )
 @pytest.mark.usefixtures("chicago")  # the local time zone does not matter
-def test_last_moved_is_the_time_of_the_newest_event(dates: list[object] | None, expected: datetime | None) -> None:
-    local = "2027-01-01T00:00:00"
-    events = [{"occurred_at": date, "carrier_occurred_at": local} for date in dates] if dates is not None else None
+def test_last_moved_is_the_time_of_the_newest_event(dates: list[object], expected: datetime | None) -> None:
+    events = [{"occurred_at": date, "carrier_occurred_at": "2027-01-01T00:00:00"} for date in dates]
     assert parsed(update(events=events)).last_moved == expected
 
 
@@ -247,16 +173,9 @@ def test_last_moved_is_the_time_of_the_newest_event(dates: list[object] | None, 
 ODD = update(status_code="de", carrier_id="se-1", events=[None, {"occurred_at": "2026-03-14", "signer": 7}], more=[1])
 
 
-@pytest.mark.parametrize("document", [DOCUMENT, ODD, {}], ids=["example", "odd", "empty"])
-def test_event_survives_pickle_copy_and_to_dict(document: dict[str, Any]) -> None:
-    event = parsed(document)
-    copied = [pickle.loads(pickle.dumps(event)), copy.copy(event), copy.deepcopy(event), parsed(event.to_dict())]
-    for other in copied:
-        assert type(other) is TrackingEvent
-        assert other == event
-        assert repr(other) == repr(event)
-    copied[2].data.tracking_number = "another"
-    assert copied[2] != event
+def test_event_survives_pickle_copy_and_to_dict() -> None:
+    event = parsed(ODD)
+    assert pickle.loads(pickle.dumps(event)) == copy.deepcopy(event) == parsed(event.to_dict()) == event
 
 
 def test_event_repr_shows_only_members_that_have_values() -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import email
-import hashlib
-import hmac
-import json
 import subprocess
 import sys
 from base64 import b64decode, b64encode
@@ -14,29 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA512
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from deliveries import (
-    BODY,
-    EXAMPLES,
-    HEADERS,
-    KEY_ID,
-    NOW,
-    SIGNATURE,
-    STAMP,
-    TIMESTAMP,
-    VERIFIERS,
-    encode,
-    jwk,
-    jwks,
-    private_key,
-    sign,
-    verify,
-)
-from starlette.datastructures import Headers as StarletteHeaders
-from werkzeug.datastructures import Headers as WerkzeugHeaders
+from deliveries import BODY, HEADERS, NOW, STAMP, VERIFIERS, encode, jwk, jwks, private_key, sign, verify
 
 from shipengine_tracking import InvalidArgumentError
 from shipengine_tracking.webhooks import (
@@ -45,8 +19,10 @@ from shipengine_tracking.webhooks import (
     StaleTimestampError,
     TrackingEvent,
     Verifier,
+    parse,
 )
 
+KEY_ID, SIGNATURE, TIMESTAMP = HEADERS
 MONTH = 30 * 86_400
 
 
@@ -67,37 +43,24 @@ def assert_rejected(headers: Any, body: Any = BODY, verifier: Any = None, status
 # --- headers and bodies as frameworks provide them ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["in_transit", "delivered", "exception"])
 @pytest.mark.parametrize("kind", VERIFIERS)
-def test_verifier_returns_the_event_of_each_example_of_the_spec(kind: str, name: str) -> None:
-    body = json.dumps(EXAMPLES[name]["value"], default=str).encode()
-    event = verify(sign(body), body, VERIFIERS[kind](jwks()))
-    assert isinstance(event, TrackingEvent)
-    assert event.resource_type == "API_TRACK"
-    assert event.data.tracking_number == EXAMPLES[name]["value"]["data"]["tracking_number"]
+def test_verifier_returns_the_event_of_a_signed_delivery(kind: str) -> None:
+    assert verify(sign(), BODY, VERIFIERS[kind](jwks())) == parse(BODY)
 
 
 @pytest.mark.parametrize(
     "convert",
     [
         pytest.param(lambda given: {name.upper(): value for name, value in given.items()}, id="upper-case"),
-        pytest.param(lambda given: list(given.items()), id="pairs"),
-        pytest.param(lambda given: [*given.items(), *given.items()], id="equal-duplicates"),
-        pytest.param(lambda given: iter(given.items()), id="iterator"),
+        pytest.param(lambda given: [*given.items(), *given.items()], id="pairs-with-equal-duplicates"),
         pytest.param(lambda given: [(name.encode(), value.encode()) for name, value in given.items()], id="ASGI"),
-        pytest.param(lambda given: {name: bytearray(value.encode()) for name, value in given.items()}, id="bytearrays"),
         pytest.param(lambda given: {name: [value] for name, value in given.items()}, id="lists"),
-        pytest.param(lambda given: {name: (value.encode(),) for name, value in given.items()}, id="tuples"),
-        pytest.param(lambda given: {**given, "Cookie": "a=b", "X-None": None, 7: 7}, id="other-headers"),
-        pytest.param(lambda given: [("X-ShipEngine-X", "1"), ("X-ShipEngine-X", "2"), *given.items()], id="ShipEngine"),
+        pytest.param(
+            lambda given: [("X-ShipEngine-X", "1"), ("X-ShipEngine-X", "2"), (7, 7), ("X-None", None), *given.items()],
+            id="other-headers",
+        ),
         pytest.param(
             lambda given: {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in given.items()}, id="WSGI"
-        ),
-        pytest.param(WerkzeugHeaders, id="Werkzeug"),
-        pytest.param(StarletteHeaders, id="Starlette"),
-        pytest.param(
-            lambda given: email.message_from_string("".join(f"{name}: {value}\n" for name, value in given.items())),
-            id="http.server",
         ),
     ],
 )
@@ -105,26 +68,20 @@ def test_headers_are_read_in_the_form_of_each_framework(convert: Callable[[dict[
     assert isinstance(verify(convert(sign())), TrackingEvent)
 
 
-@pytest.mark.parametrize("convert", [bytearray, memoryview, bytes.decode], ids=["bytearray", "memoryview", "str"])
-def test_body_may_be_any_kind_of_bytes_or_text(convert: Callable[[bytes], Any]) -> None:
-    assert isinstance(verify(sign(), convert(BODY)), TrackingEvent)
-
-
-INVALID: dict[str, list[Any]] = {
-    "headers": [None, 7, [1], "text", [("a", "b", "c")], object()],
-    "body": [{}, [1, 2], 7, True, object],
-    "tolerance": [-1, float("nan"), float("inf"), MONTH + 1, "300", None, True],
-    "jwks": [{}, {"keys": None}, {"keys": {}}, [], [{"kid": "k1"}], "keys", b"{}", 7],
-}
-
-
-@pytest.mark.parametrize("name", INVALID)
-@pytest.mark.parametrize("kind", VERIFIERS)
-def test_argument_that_is_not_valid_is_an_invalid_argument(kind: str, name: str) -> None:
-    for value in INVALID[name]:
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("headers", [None, 7, "text", [("a", "b", "c")]]),
+        ("body", [{}, 7]),
+        ("tolerance", [-1, float("nan"), MONTH + 1, "300"]),
+        ("jwks", [{}, {"keys": {}}, []]),
+    ],
+)
+def test_argument_that_is_not_valid_is_an_invalid_argument(name: str, values: list[Any]) -> None:
+    for value in values:
         given = {"jwks": jwks(), "tolerance": 300, "headers": sign(), "body": BODY, name: value}
         with pytest.raises(InvalidArgumentError, match=name):
-            VERIFIERS[kind](given["jwks"], tolerance=given["tolerance"]).verify(given["headers"], given["body"])
+            Verifier(given["jwks"], tolerance=given["tolerance"]).verify(given["headers"], given["body"])
 
 
 # --- timestamps -----------------------------------------------------------------------------------------------------
@@ -134,7 +91,7 @@ def test_argument_that_is_not_valid_is_an_invalid_argument(kind: str, name: str)
     "stamp",
     [
         STAMP, "2026-03-14T09:26:53", "2026-03-14T09:26:53.1234567Z", "2026-03-14T10:26:53+01:00",
-        "2026-03-14 09:26:53+00:00", "20260314T092653Z", "1773480413", "1773480413.123", "1773480413123",
+        "1773480413", "1773480413.123", "1773480413123",
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("chicago")  # a timestamp without an offset is in UTC
@@ -145,19 +102,17 @@ def test_timestamp_is_read_in_every_format(stamp: str) -> None:
 @pytest.mark.parametrize("tolerance", [0, 300, MONTH])
 def test_timestamp_that_differs_by_more_than_the_tolerance_is_stale(tolerance: float, clock: mock.Mock) -> None:
     verifier = Verifier(jwks()) if tolerance == 300 else Verifier(jwks(), tolerance=tolerance)
-    for difference in (0, tolerance, -tolerance, tolerance + 0.5, -tolerance - 0.5, 1e9, -1e9):
+    for difference in (tolerance, -tolerance, tolerance + 0.5, -tolerance - 0.5):
         clock.return_value = NOW + difference
         result = verify(sign(), BODY, verifier)
         assert type(result) is (StaleTimestampError if abs(difference) > tolerance else TrackingEvent)
-        assert getattr(result, "http_status", 400) == 400
 
 
 @pytest.mark.parametrize(
     "stamp",
     [
-        "2026-03-14\ud80009:26:53Z", "2026-03-14é09:26:53Z", "now", "may 5", "nan", "inf", "1e9", "-1773480413",
-        "177348041300000", "177348041", "١٧٧٣٤٨٠٤١٣", "2026-13-01", " " + STAMP, STAMP + "\n", STAMP + ", " + STAMP,
-        "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "\ud800", "0" * 10_000, "é",
+        "now", "2026-03-14\ud80009:26:53Z", "1e9", "177348041300000", "177348041", "2026-13-01", STAMP + "\n",
+        "9999-12-31T23:59:59-23:59", "0" * 10_000,
     ],
 )  # fmt: skip
 def test_timestamp_that_cannot_be_read_is_stale(stamp: str) -> None:
@@ -169,12 +124,6 @@ def test_timestamp_that_cannot_be_read_is_stale(stamp: str) -> None:
 # --- attacks --------------------------------------------------------------------------------------------------------
 
 
-def changes(data: bytes) -> list[bytes]:
-    """Return changed bytes: other bits at each position, shorter, longer, doubled and empty ones."""
-    flipped = [data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :] for at in range(len(data)) for bit in (1, 0x80)]
-    return [*flipped, data[:-1], data[1:], data + b"\0", b"\0" + data, data + b" ", b" " + data, data * 2, b""]
-
-
 @pytest.mark.parametrize("name", HEADERS)
 def test_missing_or_empty_header_is_a_404(name: str) -> None:
     assert_rejected({key: value for key, value in sign().items() if key != name}, status=404)
@@ -183,111 +132,76 @@ def test_missing_or_empty_header_is_a_404(name: str) -> None:
 
 @pytest.mark.parametrize("name", HEADERS)
 def test_header_with_several_values_is_rejected(name: str) -> None:
-    headers = sign()
-    value = headers[name]
-    wsgi_name = f"HTTP_{name.upper().replace('-', '_')}"
+    headers, wsgi_name = sign(), f"HTTP_{name.upper().replace('-', '_')}"
     for pairs in ([(name, "x"), *headers.items()], [*headers.items(), (name.title(), "x")], {**headers, wsgi_name: ""}):
         assert_rejected(pairs)
-    for text in ([value, value], [value, ""], ["x", value], f"{value}, x", f"{value}, ", f"{value}, {value}"):
-        assert isinstance(verify({**headers, name: text}), InvalidSignatureError | StaleTimestampError)
+
+
+def changes(data: bytes) -> list[bytes]:
+    """Return changed bytes: another bit at each position, shorter and longer ones."""
+    flipped = [data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] for at in range(len(data))]
+    return [*flipped, data[:-1], data[1:], data + b" ", b"\0" + data]
 
 
 def test_changed_body_or_signature_is_rejected() -> None:
     headers, verifier = sign(), Verifier(jwks())
-    for body in [*changes(BODY), b"\xef\xbb\xbf" + BODY, None]:
+    for body in [*changes(BODY), None]:
         assert_rejected(headers, body, verifier)
-    for signature in [*changes(b64decode(headers[SIGNATURE])), b"\0", bytes(256)]:
-        assert_rejected({**headers, SIGNATURE: b64encode(signature).decode() or "="}, BODY, verifier)
+    for signature in changes(b64decode(headers[SIGNATURE])):
+        assert_rejected({**headers, SIGNATURE: b64encode(signature).decode()}, BODY, verifier)
 
 
 def test_base64_that_is_not_canonical_is_rejected() -> None:
     headers, verifier = sign(), Verifier(jwks())
     text = headers[SIGNATURE]
-    changed = [text[:at] + other + text[at + 1 :] for at in range(len(text)) for other in "AB/= \n-_é\0"]
-    resized = [text[:-1], text[:-2], text + "=", text + "\n", " " + text, text + "A", "====", text[:-3] + "B=="]
-    for loose in {*changed, *resized} - {text}:
+    for loose in (text[:-1], text + "=", text + "\n", " " + text, text[:9] + "-" + text[9:], text[:-3] + "B==", "é"):
         assert_rejected({**headers, SIGNATURE: loose}, BODY, verifier)
 
 
 def test_timestamp_of_another_delivery_is_rejected() -> None:
-    for stamp in ("2026-03-14T09:26:54Z", "2026-03-14T09:26:53", "2026-03-14T09:26:53.0Z", "1773480413"):
-        assert_rejected({**sign(), TIMESTAMP: stamp})
+    assert_rejected({**sign(), TIMESTAMP: "2026-03-14T09:26:54Z"})
     # The full stop moves: the signed bytes are the same, but the rest is not a JSON object.
     moved = {**sign(stamp="1773480413.5"), TIMESTAMP: "1773480413"}
     assert isinstance(verify(moved, b"5." + BODY), InvalidPayloadError)
 
 
-@pytest.mark.parametrize("kid", ["k2", "k1\r\nx: y", "k1\0", "k1 ", "é" * 100, "\ud800", "k" * 100_000, "../../jwks"])
+@pytest.mark.parametrize("kid", ["k2", "k1\r\nx: y", "\ud800", "k" * 100_000])
 def test_unknown_key_id_is_rejected(kid: str) -> None:
     assert_rejected({**sign(), KEY_ID: kid})
 
 
-MESSAGE = STAMP.encode() + b"." + BODY
-
-
-def hmac_with_the_public_key() -> bytes:
-    pem = private_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return hmac.digest(pem, MESSAGE, "sha256")
-
-
-@pytest.mark.parametrize(
-    "forge",
-    [
-        pytest.param(lambda: private_key(name="other").sign(MESSAGE, PKCS1v15(), SHA256()), id="other-key"),
-        pytest.param(hmac_with_the_public_key, id="HMAC"),
-        pytest.param(lambda: hmac_with_the_public_key() * 8, id="HMAC-as-long-as-a-signature"),
-        pytest.param(lambda: ec.generate_private_key(ec.SECP256R1()).sign(MESSAGE, ec.ECDSA(SHA256())), id="ECDSA"),
-        pytest.param(lambda: private_key().sign(MESSAGE, PKCS1v15(), SHA1()), id="SHA-1"),
-        pytest.param(lambda: private_key().sign(MESSAGE, PKCS1v15(), SHA512()), id="SHA-512"),
-        pytest.param(lambda: private_key().sign(MESSAGE, PSS(MGF1(SHA256()), 32), SHA256()), id="PSS"),
-        pytest.param(lambda: private_key().sign(BODY, PKCS1v15(), SHA256()), id="body-alone"),
-        pytest.param(lambda: hashlib.sha256(MESSAGE).digest(), id="digest"),
-        pytest.param(lambda: b"\0\1" + b"\xff" * 254, id="padding-alone"),
-    ],
-)
-def test_forged_signature_is_rejected(forge: Callable[[], bytes]) -> None:
-    verifier = Verifier(jwks(jwk(), {**jwk(), "kty": "EC"}, {"kty": "oct", "kid": "k1", "k": encode(7)}))
-    assert_rejected({**sign(), SIGNATURE: b64encode(forge()).decode()}, BODY, verifier)
+def test_signature_by_another_key_is_rejected() -> None:
+    other = private_key(name="other")
+    assert_rejected(sign(key=other), BODY, Verifier(jwks(jwk(), jwk(other, kid="k2"))))
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------
 
 
 def test_weak_foreign_and_malformed_keys_are_ignored() -> None:
-    small, numbers = private_key(2047), private_key().public_key().public_numbers()
+    weak, numbers = private_key(2047), private_key().public_key().public_numbers()
     useless: list[Any] = [
-        *(jwk(use=use) for use in ("enc", "SIG", 7, ["sig"])),
-        *(jwk(kid=kid) for kid in (None, 7, ["k1"], "K1")),
-        *(jwk(kty=kty) for kty in ("EC", None, "rsa")),
-        *(jwk(n=n) for n in (7, None, "", "é", encode(numbers.n + 1), "!!!!" + encode(numbers.n))),
-        *(jwk(e=e) for e in (65537, "", "AA", encode(2), encode(1))),
-        *[{"kid": "k1"}, {"kty": "RSA"}, {"kty": "RSA", "kid": "k1", "n": "AQAB"}, None, 7, "k1", [], {}],
+        *(jwk(use=use) for use in ("enc", 7, ["sig"])),
+        *(jwk(kid=kid) for kid in (None, ["k1"], "K1")),
+        *(jwk(kty=kty) for kty in ("EC", None)),
+        *(jwk(n=n) for n in (7, "", "é", "!!!!" + encode(numbers.n))),
+        *(jwk(e=e) for e in (65537, "", encode(2))),
+        *[{"kty": "RSA", "kid": "k1", "n": "AQAB"}, None, []],
     ]
     for key in useless:
         assert_rejected(sign(), BODY, Verifier(jwks(key)))
-    for weak in (small, private_key(1024)):
-        assert_rejected(sign(key=weak), BODY, Verifier(jwks(jwk(weak))))
-    assert isinstance(verify(sign(), BODY, Verifier(jwks(*useless, jwk(small), jwk()))), TrackingEvent)
-
-
-EC_KEY = {"kty": "EC", "crv": "P-256", "kid": "k1", "x": "AA", "y": "AA"}
-
-
-@pytest.mark.parametrize("bits", [2048, 3072])
-def test_usable_key_is_found_among_others(bits: int) -> None:
-    key, other = private_key(bits), jwk(private_key(name="other"))
-    without_use = {name: value for name, value in jwk(key).items() if name != "use"}
-    for usable in (jwk(key), without_use, jwk(key, use=None), jwk(key, alg="RS256", x5c=[], private=None)):
-        for keys in ([usable], [EC_KEY, usable, EC_KEY], [other, usable], [jwk(kid="k0"), usable, jwk(kid="k2")]):
-            assert isinstance(verify(sign(key=key), BODY, Verifier(jwks(*keys))), TrackingEvent)
+    assert_rejected(sign(key=weak), BODY, Verifier(jwks(jwk(weak))))
+    without_use = {name: value for name, value in jwk().items() if name != "use"}
+    for usable in (jwk(), jwk(use=None), without_use):
+        verifier = Verifier(jwks(*useless, jwk(weak), jwk(private_key(name="other")), usable))
+        assert isinstance(verify(sign(), BODY, verifier), TrackingEvent)
 
 
 # --- signed bodies --------------------------------------------------------------------------------------------------
 
 NOT_OBJECTS = [
-    b"", b" ", b"{", b"\xff\xfe", b"\xff" + BODY, BODY[:-1], BODY + b"}", b"NaN", b'{"a": NaN}', b'{"a": Infinity}',
-    b'{"a": -Infinity}', b"<html>", BODY.decode().encode("utf-16"), b"[" * 100_000, b'{"a":' * 100_000, b"null", b"[]",
-    b'"text"', b"7", b"[" + BODY + b"]",
+    b"", b"\xff" + BODY, BODY[:-1], BODY + b"}", b'{"a": NaN}', b'{"a": -Infinity}', b"<html>", b'{"a":' * 100_000,
+    b"null", b"[" + BODY + b"]",
 ]  # fmt: skip
 
 
