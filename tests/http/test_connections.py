@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import queue
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
 from shipengine_tracking import CarrierError, TrackingClient
-from shipengine_tracking._http import client as http_client
-from shipengine_tracking._http import pool
+from shipengine_tracking._http import pool, rate_limit
 from shipengine_tracking.testing import FakeShipEngine
 from support import PACKAGE, BackgroundClient, Caller, PausedShipEngine, client_sockets, wait_until
 
@@ -130,46 +131,28 @@ def test_forked_process_has_connections_of_its_own(fake: FakeShipEngine) -> None
     assert (len(fake.subscriptions), len(fake.requests), fake.connections) == (21, 41, 2)
 
 
-class Blocker:
-    """Blocks one thread inside the client until it is told to resume."""
-
-    def __init__(self) -> None:
-        self.is_armed = False
-        self.blocked, self.resume = threading.Event(), threading.Event()
-
-    def block(self) -> None:
-        if self.is_armed:
-            self.is_armed = False
-            self.blocked.set()
-            self.resume.wait(60)
-
-    def new_queue(self) -> Any:
-        """The limiter makes alarms while it holds its lock."""
-        self.block()
-        return queue.SimpleQueue()
-
-    def monotonic(self) -> float:
-        """The pool takes the time while it holds its lock."""
-        self.block()
-        return time.monotonic()
-
-
 @pytest.mark.parametrize("place", ["limiter", "pool"])
 def test_forked_process_does_not_wait_for_calls_and_locks_of_its_parent(
     monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    blocker = Blocker()
-    if place == "limiter":
-        monkeypatch.setattr(http_client.HTTPClient, "_new_alarm", blocker.new_queue)
-    else:
-        monkeypatch.setattr(pool, "time", blocker)
+    is_blocked, resume = threading.Event(), threading.Event()
+
+    def block_once(function: Callable[..., Any], *arguments: Any) -> Any:
+        if not is_blocked.is_set():
+            is_blocked.set()
+            resume.wait(60)
+        return function(*arguments)
+
     with PausedShipEngine() as fake, BackgroundClient("sync", fake, max_connections=1) as client:
         first = client.start()
         wait_until(lambda: fake.requests)
-        blocker.is_armed = True
+        if place == "limiter":  # it makes delays while it holds its lock
+            monkeypatch.setattr(rate_limit, "Delay", partial(block_once, rate_limit.Delay))
+        else:  # the pool takes the time while it holds its lock
+            monkeypatch.setattr(pool, "time", SimpleNamespace(monotonic=partial(block_once, time.monotonic)))
         calls = [first, client.start()]
         fake.resume.set()
-        assert blocker.blocked.wait(30)
+        assert is_blocked.wait(30)
         assert os.waitpid(fork_and_call(client.client), 0)[1] == 0
-        blocker.resume.set()
+        resume.set()
         assert [call.exception(30) for call in calls] == [None] * 2

@@ -43,8 +43,6 @@ RETRYABLE = {408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526}
 START = Operation(start_tracking)
 STOP = Operation(stop_tracking, is_removal=True)
 SUCCESS = Response[Any](HTTPStatus.NO_CONTENT, b"", httpx.Headers(), parsed=None)
-USED_UP = httpx.Headers({"RateLimit-Remaining": "0", "RateLimit-Reset": "60"})
-WINDOW = Response[Any](HTTPStatus.NO_CONTENT, b"", USED_UP, parsed=None)
 
 
 def failure(status: int, retry_after: float | None = None, body: bytes = b"") -> APIError:
@@ -192,22 +190,14 @@ def test_unsendable_request_has_no_attempts(driver: Driver) -> None:
 # --- waiting for the limiter
 
 
-@pytest.mark.parametrize(
-    ("blocked_for", "results", "settings", "sleeps"),
-    [
-        pytest.param(40.0, [(429, 40.0), (429, 40.0)], {}, [40.0, 40.0], id="max_wait counts it"),
-        pytest.param(50.0, [204], {"timeout": httpx.Timeout(30, pool=5.0)}, [50.0], id="pool timeout"),
-        pytest.param(10.5, [204], {"in_run": True, "max_wait": 10.5}, [10.5], id="run"),
-    ],
-)
-def test_call_waits_until_a_429_of_another_call_lets_it_through(
-    driver: Driver, blocked_for: float, results: list[Any], settings: dict[str, Any], sleeps: list[float]
-) -> None:
-    driver.limiter = RateLimiter(1, None, SimpleQueue)
-    driver.occupy(failure(429, blocked_for))
-    todo = [result_of(result) for result in results]
-    assert driver.run(*todo, **settings) is (None if todo[-1] is SUCCESS else todo[-1])
-    assert driver.sleeps == sleeps
+def test_waiting_for_a_429_of_another_call_counts_towards_max_wait_only(driver: Driver) -> None:
+    settings = {"max_wait": 90.0, "timeout": httpx.Timeout(30, pool=5.0)}
+    driver.occupy(failure(429, 90.0))
+    assert driver.run(SUCCESS, **settings) is None
+    driver.occupy(failure(429, 40.0))
+    last = failure(429, 40.0)
+    assert driver.run(failure(429, 40.0), last, **settings) is last
+    assert driver.sleeps == [90.0, 40.0, 40.0]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +206,6 @@ def test_call_waits_until_a_429_of_another_call_lets_it_through(
         pytest.param(None, [(429, 60.0)], {"max_wait": 59.0}, [], 60.0, "limit is reached: wait 60 s", id="429"),
         pytest.param(None, [(429, 0.0), 0], {"max_wait": 20.0}, [20.0], None, "limit is reached: try", id="probe"),
         pytest.param(None, [(429, 10.5)], {"in_run": True, "max_wait": 10.0}, [], 10.5, "wait 11 s", id="run"),
-        pytest.param(None, [WINDOW], {"max_wait": 59.0}, [], 60.0, "limit is reached: wait 60 s", id="used-up window"),
         pytest.param(2, [204, 204], {"max_wait": 59.0}, [], 60.0, "requests_per_minute is reached: wait", id="pace"),
     ],
 )
@@ -231,7 +220,7 @@ def test_call_that_cannot_wait_for_its_turn_names_the_cause_and_the_remedy(
 ) -> None:
     driver.limiter = RateLimiter(100, per_minute, SimpleQueue)
     for other in others:
-        driver.occupy(other if other is WINDOW else result_of(other) if other else None)
+        driver.occupy(result_of(other) if other else None)
     error = driver.run(**settings)
     assert type(error) is RateLimitError
     assert (driver.sleeps, error.retry_after, error.attempts) == (sleeps, retry_after, 0)
@@ -241,18 +230,15 @@ def test_call_that_cannot_wait_for_its_turn_names_the_cause_and_the_remedy(
 
 
 def test_longer_block_wakes_only_the_calls_that_give_up_before_it_ends(driver: Driver) -> None:
-    in_flight = [driver.occupy() for _ in range(3)]
-    driver.limiter.release(in_flight[0], driver.now, failure(429, 5.0))
+    in_flight = driver.occupy()
+    driver.occupy(failure(429, 5.0))
     first, patient = Waiter(), Waiter(deadline=driver.now + 100.0)
     driver.limiter.acquire(first, driver.now)  # the first in the queue is woken anyway
     driver.limiter.acquire(patient, driver.now)
     steps = driver.start(max_wait=20.0)
     steps.send(None)
-    alarm = driver.call.waiter.alarm
-    driver.limiter.release(in_flight[1], driver.now, failure(429, 6.0))
-    assert alarm.empty()
-    driver.limiter.release(in_flight[2], driver.now, failure(429, 60.0))
-    assert (alarm.empty(), patient.alarm.empty()) == (False, True)
+    driver.limiter.release(in_flight, driver.now, failure(429, 60.0))
+    assert (driver.call.waiter.alarm.empty(), patient.alarm.empty()) == (False, True)
     with pytest.raises(RateLimitError):
         steps.send(True)
 
@@ -278,6 +264,19 @@ def test_waiting_for_a_connection_ends_with_a_timeout(
     assert error.attempts == 0
     assert sum(driver.sleeps) == pytest.approx(waited, abs=1e-5)
     assert len(driver.sleeps) <= 6  # rounding errors of the clock
+
+
+def test_run_waits_for_a_connection_and_for_the_pace_without_limit(driver: Driver) -> None:
+    driver.limiter = RateLimiter(1, 1, SimpleQueue)
+    other = driver.occupy()
+
+    def free_the_connection() -> None:
+        if len(driver.sleeps) == 40:
+            driver.limiter.release(other, driver.now, SUCCESS)
+
+    driver.on_sleep = free_the_connection
+    assert driver.run(SUCCESS, in_run=True, max_wait=10.0, timeout=1.0) is None
+    assert sum(driver.sleeps) == 40 * 30.0 + 60.0
 
 
 # --- what becomes of an earlier attempt
@@ -324,22 +323,6 @@ def test_call_that_may_not_be_retried_raises_the_more_important_error(
 
 def test_removal_remembers_a_lost_response_over_several_attempts(driver: Driver) -> None:
     assert driver.run(failure(504), failure(503), failure(404), operation=STOP) is None
-
-
-# --- bulk runs
-
-
-def test_run_waits_for_a_connection_and_for_the_pace_without_limit(driver: Driver) -> None:
-    driver.limiter = RateLimiter(1, 1, SimpleQueue)
-    other = driver.occupy()
-
-    def free_the_connection() -> None:
-        if len(driver.sleeps) == 40:
-            driver.limiter.release(other, driver.now, SUCCESS)
-
-    driver.on_sleep = free_the_connection
-    assert driver.run(SUCCESS, in_run=True, max_wait=10.0, timeout=1.0) is None
-    assert sum(driver.sleeps) == 40 * 30.0 + 60.0
 
 
 # --- logs
