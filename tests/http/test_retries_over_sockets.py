@@ -25,20 +25,14 @@ with TrackingClient(sys.argv[1], base_url=sys.argv[2]) as client:
 """
 
 
-@pytest.fixture
-def short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the pauses between attempts short."""
-    monkeypatch.setattr(flow, "FIRST_BACKOFF", 0.001)
-
-
 def limited(retry_after: int) -> Response:
     return Response.of(429, headers={"Retry-After": str(retry_after)})
 
 
-@pytest.mark.usefixtures("short_backoff")
 def test_call_is_retried_until_it_succeeds_and_logged_without_secrets(
-    fake: FakeShipEngine, caller: Caller, caplog: pytest.LogCaptureFixture
+    fake: FakeShipEngine, caller: Caller, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(flow, "FIRST_BACKOFF", 0.001)
     caplog.set_level(logging.DEBUG, "shipengine_tracking")
     fake.enqueue(error(503, "unspecified", f"{NUMBER} {fake.api_key}"), RESET, limited(0))
     assert caller.call_fake(fake, max_retries=3) is None
@@ -61,7 +55,6 @@ def test_nothing_is_printed_by_default(fake: FakeShipEngine) -> None:
     assert len(fake.requests) == 2
 
 
-@pytest.mark.usefixtures("short_backoff")
 @pytest.mark.parametrize(
     ("responses", "status"),
     [
@@ -71,8 +64,13 @@ def test_nothing_is_printed_by_default(fake: FakeShipEngine) -> None:
     ],
 )
 def test_last_failure_is_raised(
-    responses: list[Response], status: int | None, fake: FakeShipEngine, caller: Caller
+    responses: list[Response],
+    status: int | None,
+    fake: FakeShipEngine,
+    caller: Caller,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(flow, "FIRST_BACKOFF", 0.001)
     fake.enqueue(*responses)
     with BackgroundClient(caller.kind, fake) as client:
         failure: Any = client.start().exception(30)
