@@ -68,9 +68,7 @@ class Caller:
                 _, pending = runner.run(asyncio.wait(tasks, timeout=15))
                 assert not pending
 
-    def call_all(
-        self, *packages: dict[str, Any], operation: str = "start", pause: float = 0.0, **settings: Any
-    ) -> list[Any]:
+    def call_all(self, *packages: dict[str, Any], operation: str = "start", **settings: Any) -> list[Any]:
         """Make calls one after the other with one client; return the result or exception of each."""
         results: list[Any] = []
         with self.client(**settings) as client:
@@ -79,7 +77,6 @@ class Caller:
                     results.append(getattr(client, operation)(**package))
                 except Exception as error:
                     results.append(error)
-                time.sleep(pause)
         return results
 
     def call(self, package: dict[str, Any] = PACKAGE, *, operation: str = "start", **settings: Any) -> Any:

@@ -190,7 +190,7 @@ def test_unsendable_request_has_no_attempts(driver: Driver) -> None:
 # --- waiting for the limiter
 
 
-def test_waiting_for_a_429_of_another_call_counts_towards_max_wait_only(driver: Driver) -> None:
+def test_waiting_for_a_429_of_another_call_counts_towards_max_wait_but_not_pool_timeout(driver: Driver) -> None:
     settings = {"max_wait": 90.0, "timeout": httpx.Timeout(30, pool=5.0)}
     driver.occupy(failure(429, 90.0))
     assert driver.run(SUCCESS, **settings) is None
