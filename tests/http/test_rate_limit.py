@@ -107,13 +107,12 @@ def test_limiter_blocks_all_calls_until_the_announced_moment(
 @pytest.mark.parametrize(
     ("remaining", "reset"),
     [
-        ("-1", "60"), ("0", "1.5"), ("0", "0"), ("0", "91"), ("0", None), (None, "60"), ("9" * 400, "60"),
-        ("\u0660", "\u0666\u0660"),
+        ("-1", "60"), ("0", "1.5"), ("0", "0"), ("0", "91"), ("0", None), (None, "60"), ("\u0660", "\u0666\u0660"),
     ],
 )  # fmt: skip
 def test_limiter_ignores_headers_that_are_not_valid(remaining: object, reset: object) -> None:
     limiter = new_limiter()
-    replay(limiter, (0, 0, response(remaining, reset)), (0, 0, OK), (0, 0, response(5, 60)))
+    replay(limiter, (0, 0, response(remaining, reset)))
     assert can_send(limiter, 0)
 
 

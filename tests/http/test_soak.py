@@ -40,20 +40,22 @@ def threads(packages: list[Package], workers: int, **settings: Any) -> list[Outc
 
 
 def tasks(packages: list[Package], workers: int, **settings: Any) -> list[Outcome]:
-    async def call(client: AsyncTrackingClient, permits: asyncio.Semaphore, package: Package) -> Outcome:
-        async with permits:
+    todo, outcomes = iter(packages), list[Outcome]()
+
+    async def work(client: AsyncTrackingClient) -> None:
+        for package in todo:
             try:
                 await client.start(tracking_number=package.tracking_number, carrier_code="ups")
+                outcomes.append(Outcome(package, None))
             except ShipEngineError as error:
-                return Outcome(package, error)
-            return Outcome(package, None)
+                outcomes.append(Outcome(package, error))
 
-    async def main() -> list[Outcome]:
-        permits = asyncio.Semaphore(workers)
+    async def main() -> None:
         async with AsyncTrackingClient(**settings) as client:
-            return await asyncio.gather(*(call(client, permits, package) for package in packages))
+            await asyncio.gather(*(work(client) for _ in range(workers)))
 
-    return asyncio.run(main())
+    asyncio.run(main())
+    return outcomes
 
 
 def start_many(packages: list[Package], workers: int, **settings: Any) -> list[Outcome]:
@@ -93,10 +95,6 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 
-def report(line: str) -> None:
-    print(line)  # noqa: T201 `make soak` shows it
-
-
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("count", "first_backoff"),
@@ -107,12 +105,13 @@ def test_nothing_is_lost_through_network_faults(
     runner: Runner, workers: int, count: int, first_backoff: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flow, "FIRST_BACKOFF", first_backoff)
+    monkeypatch.setattr(flow.log, "propagate", False)  # pytest would keep thousands of records
     resources, memory = open_resources(), peak_memory()
     with RandomFaults(SHARES, seed=count) as fake:
         outcomes, seconds = make_calls(runner, count, workers, fake, timeout=5.0)
     grown = peak_memory() - memory
     ended = Counter("success" if outcome.ok else type(outcome.error).__name__ for outcome in outcomes)
-    report(
+    print(  # noqa: T201 `make soak` shows it
         f"{runner.__name__}: {count} calls, {workers} at a time, in {seconds:.1f} s: {len(fake.requests)} requests, "
         f"{dict(ended)}, {grown:.1f} MB more at the peak"
     )
@@ -150,7 +149,7 @@ def test_thousand_calls_on_a_rate_limit_take_little_more_than_the_ideal_time(
     with FakeShipEngine(rate_limit=kind(200, 6.0, headers)) as fake:
         outcomes, seconds = make_calls(runner, 1000, 40, fake, **settings)
     ratio, rejected = seconds / 24.0, len(fake.requests) - 1000
-    report(
+    print(  # noqa: T201 `make soak` shows it
         f"{runner.__name__}, {kind.__name__}, {'' if headers else 'no '}headers, {settings}: {ratio:.3f} of the ideal "
         f"time (at most {longest:.2f}), {rejected} responses of 429"
     )
