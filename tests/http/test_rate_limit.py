@@ -106,10 +106,8 @@ def test_limiter_blocks_all_calls_until_the_announced_moment(
 
 @pytest.mark.parametrize(
     ("remaining", "reset"),
-    [
-        ("-1", "60"), ("0", "1.5"), ("0", "0"), ("0", "91"), ("0", None), (None, "60"), ("\u0660", "\u0666\u0660"),
-    ],
-)  # fmt: skip
+    [("-1", "60"), ("0", "1.5"), ("0", "0"), ("0", "91"), ("0", None), (None, "60"), ("\u0660", "\u0666\u0660")],
+)
 def test_limiter_ignores_headers_that_are_not_valid(remaining: object, reset: object) -> None:
     limiter = new_limiter()
     replay(limiter, (0, 0, response(remaining, reset)))
