@@ -192,6 +192,28 @@ class PausedShipEngine(FakeShipEngine):
 
 
 @contextmanager
+def slow_server(data: bytes) -> Iterator[str]:
+    """Run a server that sends some data at once and then one byte after another, without end."""
+    closed = threading.Event()
+
+    def serve() -> None:
+        while not closed.is_set():
+            with suppress(OSError), server.accept()[0] as connection:
+                connection.recv(65_536)
+                connection.sendall(data)
+                while not closed.wait(0.02):
+                    connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        closed.set()
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@contextmanager
 def takes(least: float, most: float = 15.0) -> Iterator[None]:
     """Assert how many seconds the block takes."""
     began = time.monotonic()

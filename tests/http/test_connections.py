@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import queue
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
-from shipengine_tracking import CarrierError, RateLimitError, TrackingClient
-from shipengine_tracking._http import client as http_client
-from shipengine_tracking._http import pool
-from shipengine_tracking.testing import FakeShipEngine, Response
+from shipengine_tracking import CarrierError, TrackingClient
+from shipengine_tracking._http import pool, rate_limit
+from shipengine_tracking.testing import FakeShipEngine
 from support import PACKAGE, BackgroundClient, Caller, PausedShipEngine, client_sockets, wait_until
 
 # Python 3.12 warns of every fork in a process with threads.
@@ -56,24 +58,22 @@ def test_idle_connections_are_closed_after_a_burst(caller: Caller, clock: Clock)
     assert client_sockets(fake) == 0
 
 
-def test_connection_is_used_again_until_the_server_closes_it(fake: FakeShipEngine, caller: Caller) -> None:
-    fake.enqueue(*[Response.of(204)] * 9, Response.of(204, then="close"))
-    settings: dict[str, Any] = {"api_key": fake.api_key, "base_url": fake.url, "max_retries": 1}
-    assert caller.call_all(*[PACKAGE] * 12, **settings) == [None] * 12
-    assert (len(fake.requests), fake.connections) == (12, 2)
-
-
 class Transport(httpx.MockTransport):
     """A transport that responds when `resume` is set and counts how often it was closed."""
 
     def __init__(self) -> None:
         super().__init__(lambda _: httpx.Response(204))
         self.resume = threading.Event()
+        self.requests: list[httpx.Request] = []
         self.closed = 0
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
         self.resume.wait(60)
         return super().handle_request(request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await asyncio.to_thread(self.handle_request, request)
 
     def close(self) -> None:
         self.closed += 1
@@ -87,26 +87,19 @@ def test_transport_of_the_caller_is_closed_once_and_with_the_client(
 ) -> None:
     transport = Transport()
     with BackgroundClient(caller.kind, fake, transport=transport) as client:
-        calls = [client.start() for _ in range(40)]
+        calls = [client.start() for _ in range(3)]
+        wait_until(lambda: len(transport.requests) == 3)
         transport.resume.set()
-        assert [call.exception(30) for call in calls] == [None] * 40
-        for _ in range(3):
-            clock.now += 31.0
-            client.start().result(30)
+        assert [call.exception(30) for call in calls] == [None] * 3
+        clock.now += 31.0
+        client.start().result(30)
+        transport.resume.clear()
+        last = client.start()
+        wait_until(lambda: len(transport.requests) == 5)
         assert transport.closed == 0
         client.close()
-        assert transport.closed == 1
-    assert transport.closed == 1
-
-
-def test_transport_of_the_caller_is_closed_once_while_calls_are_in_flight(fake: FakeShipEngine) -> None:
-    transport = Transport()
-    with BackgroundClient("sync", fake, transport=transport) as client:
-        calls = [client.start() for _ in range(3)]
-        client.close()
         transport.resume.set()
-        for call in calls:
-            call.exception(30)
+        assert last.exception(30) is None
     assert transport.closed == 1
 
 
@@ -128,77 +121,38 @@ def fork_and_call(client: TrackingClient, package: dict[str, str] = PACKAGE, cou
     os._exit(1)
 
 
-def wait_for_success(child: int) -> None:
-    assert os.waitpid(child, 0)[1] == 0
-
-
 def test_forked_process_has_connections_of_its_own(fake: FakeShipEngine) -> None:
     with TrackingClient(fake.api_key, base_url=fake.url) as client:
         client.start(**PACKAGE)
         child = fork_and_call(client, {"tracking_number": "1Z", "carrier_code": "seko"}, 20)
         for _ in range(20):
             client.start(**PACKAGE)
-        wait_for_success(child)
+        assert os.waitpid(child, 0)[1] == 0
     assert (len(fake.subscriptions), len(fake.requests), fake.connections) == (21, 41, 2)
 
 
-def test_forked_process_does_not_wait_for_calls_of_its_parent() -> None:
-    with PausedShipEngine() as fake, BackgroundClient("sync", fake, max_connections=1) as client:
-        calls = [client.start() for _ in range(3)]
-        wait_until(lambda: fake.requests)
-        child = fork_and_call(client.client)
-        wait_until(lambda: len(fake.requests) == 2)
-        fake.resume.set()
-        wait_for_success(child)
-        assert [call.exception(30) for call in calls] == [None] * 3
-
-
-def test_forked_process_does_not_wait_for_the_rate_limit_of_its_parent(fake: FakeShipEngine) -> None:
-    with TrackingClient(fake.api_key, base_url=fake.url, max_retries=0) as client:
-        fake.enqueue(Response.of(429, headers={"Retry-After": "80"}))
-        with suppress(RateLimitError):
-            client.start(**PACKAGE)
-        wait_for_success(fork_and_call(client))
-
-
-class Blocker:
-    """Blocks one thread inside the client until it is told to resume."""
-
-    def __init__(self) -> None:
-        self.is_armed = False
-        self.blocked, self.resume = threading.Event(), threading.Event()
-
-    def block(self) -> None:
-        if self.is_armed:
-            self.is_armed = False
-            self.blocked.set()
-            self.resume.wait(60)
-
-    def new_queue(self) -> Any:
-        """The limiter makes alarms while it holds its lock."""
-        self.block()
-        return queue.SimpleQueue()
-
-    def monotonic(self) -> float:
-        """The pool takes the time while it holds its lock."""
-        self.block()
-        return time.monotonic()
-
-
 @pytest.mark.parametrize("place", ["limiter", "pool"])
-def test_fork_while_another_thread_holds_a_lock_does_not_block(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    blocker = Blocker()
-    if place == "limiter":
-        monkeypatch.setattr(http_client.HTTPClient, "_new_alarm", blocker.new_queue)
-    else:
-        monkeypatch.setattr(pool, "time", blocker)
+def test_forked_process_does_not_wait_for_calls_and_locks_of_its_parent(
+    monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    is_blocked, resume = threading.Event(), threading.Event()
+
+    def block_once(function: Callable[..., Any], *arguments: Any) -> Any:
+        if not is_blocked.is_set():
+            is_blocked.set()
+            resume.wait(60)
+        return function(*arguments)
+
     with PausedShipEngine() as fake, BackgroundClient("sync", fake, max_connections=1) as client:
         first = client.start()
         wait_until(lambda: fake.requests)
-        blocker.is_armed = True
+        if place == "limiter":  # it makes delays while it holds its lock
+            monkeypatch.setattr(rate_limit, "Delay", partial(block_once, rate_limit.Delay))
+        else:  # the pool takes the time while it holds its lock
+            monkeypatch.setattr(pool, "time", SimpleNamespace(monotonic=partial(block_once, time.monotonic)))
         calls = [first, client.start()]
         fake.resume.set()
-        assert blocker.blocked.wait(30)
-        wait_for_success(fork_and_call(client.client))
-        blocker.resume.set()
+        assert is_blocked.wait(30)
+        assert os.waitpid(fork_and_call(client.client), 0)[1] == 0
+        resume.set()
         assert [call.exception(30) for call in calls] == [None] * 2

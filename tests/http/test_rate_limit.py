@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
@@ -73,13 +72,6 @@ def replay(limiter: RateLimiter, *exchanges: tuple[float, float, Any]) -> None:
             waiters[index] = send(limiter, now)
 
 
-def has_alarm(waiter: Waiter) -> bool:
-    return not waiter.alarm.empty()
-
-
-# --- until when calls are blocked
-
-
 @pytest.mark.parametrize(
     ("exchanges", "blocked", "free"),
     [
@@ -90,12 +82,9 @@ def has_alarm(waiter: Waiter) -> bool:
         pytest.param([(0, 0, rejection(7)), (0, 1, OK)], (1, 6.9), 7, id="responses of calls in flight"),
         pytest.param([(0, 0, rejection(6)), (0, 1, rejection(6))], (1, 5.9), 6, id="the same moment twice"),
         pytest.param([(0, 0, rejection(30)), (0, 0, rejection(6))], (0, 29.9), 30, id="a later and an earlier moment"),
-        pytest.param([(0, 0, rejection(7)), (7, 7.5, OK)], (), 7.5, id="success of the probe"),
-        pytest.param([(0, 0, rejection(7)), (7, 7, OK)], (), 7, id="immediate success of the probe"),
+        pytest.param([(0, 0, rejection(7)), (7, 7, OK)], (), 7, id="success of the probe"),
         pytest.param([(0, 0, rejection(7)), (7, 7.5, APIError(400))], (), 7.5, id="400 of the probe"),
-        pytest.param([(0, 0, rejection(7)), (7, 7.5, APIError(302))], (), 7.5, id="302 of the probe"),
-        pytest.param([(0, 0, rejection(7)), (7, 7.5, rejection(3))], (7.5, 10.4), 10.5, id="429 of the probe"),
-        pytest.param([(0, 0, rejection(7)), (7, 7, rejection(1))], (7, 7.9), 8, id="immediate 429 of the probe"),
+        pytest.param([(0, 0, rejection(7)), (7, 7, rejection(1))], (7, 7.9), 8, id="429 of the probe"),
         pytest.param(
             [(0, 0, rejection(7)), (0, 7.2, rejection(30)), (7, 7.5, OK)], (7.5, 37.1), 37.2, id="late 429 of another"
         ),
@@ -117,24 +106,13 @@ def test_limiter_blocks_all_calls_until_the_announced_moment(
 
 @pytest.mark.parametrize(
     ("remaining", "reset"),
-    [
-        ("", ""), ("-1", "60"), ("0", "-60"), ("zero", "60"), ("0", "soon"), ("0", "1.5"), ("0", "1790000000"),
-        ("0", "9" * 400), ("0", "91"), ("0", None), (None, "60"), ("9" * 400, "60"), ("\u0660", "\u0666\u0660"),
-        ("0", "0"),
-    ],
-)  # fmt: skip
+    [("-1", "60"), ("0", "1.5"), ("0", "0"), ("0", "91"), ("0", None), (None, "60"), ("\u0660", "\u0666\u0660")],
+)
 def test_limiter_ignores_headers_that_are_not_valid(remaining: object, reset: object) -> None:
     limiter = new_limiter()
     replay(limiter, (0, 0, response(remaining, reset)))
-    replay(limiter, *[(0, 0, OK)] * 2, (0, 0, response(5, 60)))
+    send(limiter, 0)
     assert can_send(limiter, 0)
-    if reset != "60":
-        limiter = new_limiter()
-        replay(limiter, (0, 0, rejection(None, 0, reset)))
-        assert can_send(limiter, 0)
-
-
-# --- the probe
 
 
 @pytest.mark.parametrize(
@@ -152,9 +130,6 @@ def test_limiter_sends_one_probe_at_a_time(exchanges: list[tuple[float, float, A
     assert not can_send(limiter, now)
 
 
-# --- windows
-
-
 @pytest.mark.parametrize(
     ("exchanges", "now", "calls"),
     [
@@ -165,7 +140,6 @@ def test_limiter_sends_one_probe_at_a_time(exchanges: list[tuple[float, float, A
             [(0, 0.1, response(1, 60)), (0, 5, response(150, 60))], 5, 1, id="a late response is of its window"
         ),
         pytest.param([(0, 0, response(3, 60)), (1, 1, LOST)], 2, 2, id="a lost response may have counted"),
-        pytest.param([(0, 0, response(1, 5))], 4.9, 1, id="until the window ends"),
         pytest.param([(0, 0, response(200, 60)), (0, 0, response(1, 60))], 0, 1, id="one call for this process"),
     ],
 )
@@ -179,28 +153,15 @@ def test_limiter_knows_how_many_calls_a_window_has_left(
     assert not can_send(limiter, now)
 
 
-@pytest.mark.parametrize(("per_response", "allowed"), [(1, 180), (2, 79), (4, 29), (8, 4)])
-def test_limiter_leaves_calls_of_a_window_to_other_processes(per_response: int, allowed: int) -> None:
-    limiter = new_limiter(max_in_flight=1000)
-    for count in range(21):
-        replay(limiter, (count / 100, count / 100, response(200 - count * per_response, 60)))
-    for _ in range(allowed):
-        send(limiter, 1)
-    assert not can_send(limiter, 1)
-
-
 def test_limiter_remembers_other_processes_until_a_new_window_has_responses() -> None:
     limiter = new_limiter()
-    replay(limiter, (0, 0, response(100, 5)), (0, 0, response(96, 5)), (5, 5, response(22, 5)))
-    in_flight = [send(limiter, 5) for _ in range(4)]  # 4 + (4 + 2) * 3 = 22
+    replay(limiter, (0, 0, response(100, 5)), (0, 0, response(96, 5)), (5, 5, response(20, 5)))
+    in_flight = [send(limiter, 5) for _ in range(4)]  # 3 + (3 + 2) * 3 < 20 < 4 + (4 + 2) * 3
     assert not can_send(limiter, 5)
-    limiter.release(in_flight[0], 5, response(21, 5))
-    for _ in range(18):
+    limiter.release(in_flight[0], 5, response(19, 5))
+    for _ in range(16):
         send(limiter, 5)
     assert not can_send(limiter, 5)
-
-
-# --- how long to sleep
 
 
 @pytest.mark.parametrize(
@@ -224,21 +185,6 @@ def test_first_in_the_queue_sleeps_until_it_may_be_sent(
     assert limiter.acquire(Waiter(), now) == Delay(MAX_SLEEP, delay.reason, delay.at_least)
 
 
-def test_delay_of_a_call_behind_another_has_the_reason_of_the_queue() -> None:
-    limiter = new_limiter(max_in_flight=1)
-    in_flight = send(limiter, 0)
-    queue(limiter, 0, 1)
-    limiter.release(in_flight, 1, OK)
-    assert limiter.acquire(Waiter(), 1) == Delay(MAX_SLEEP, "max_connections")
-    limiter = new_limiter()
-    replay(limiter, (0, 0, rejection(1)))
-    queue(limiter, 0, 1)
-    assert limiter.acquire(Waiter(), 1) == Delay(MAX_SLEEP, "rate limit")
-
-
-# --- max_connections and requests_per_minute
-
-
 def test_permit_comes_back_a_minute_after_the_response() -> None:
     limiter = new_limiter(per_minute=2)
     in_flight = [send(limiter, 0) for _ in range(2)]
@@ -246,6 +192,8 @@ def test_permit_comes_back_a_minute_after_the_response() -> None:
     assert limiter.acquire(waiter, 0) == Delay(MAX_SLEEP, "requests_per_minute")
     limiter.release(in_flight[0], 1, OK)
     limiter.release(in_flight[1], 2, LOST)
+    limiter.release(in_flight[1], 3)  # has been released
+    limiter.release(Waiter(), 3)  # was not sent
     assert limiter.acquire(waiter, 11) == Delay(50, "requests_per_minute", 50)
     assert limiter.acquire(waiter, 60.9) is not None
     assert limiter.acquire(waiter, 61) is None
@@ -253,17 +201,14 @@ def test_permit_comes_back_a_minute_after_the_response() -> None:
     assert can_send(limiter, 62)
 
 
-# --- the queue
-
-
 def test_queue_is_first_come_first_served() -> None:
     limiter = new_limiter(max_in_flight=1)
     in_flight = send(limiter, 0)
     waiters = queue(limiter, 0, 3)
     limiter.release(in_flight, 1, OK)
-    assert [has_alarm(waiter) for waiter in waiters] == [True, False, False]
+    assert [waiter.alarm.qsize() for waiter in waiters] == [1, 0, 0]
     assert limiter.acquire(waiters[2], 1) is not None
-    assert limiter.acquire(Waiter(), 1) is not None
+    assert limiter.acquire(Waiter(), 1) == Delay(MAX_SLEEP, "max_connections")
     assert limiter.acquire(waiters[0], 1) is None
 
 
@@ -274,50 +219,13 @@ def test_call_that_leaves_the_queue_wakes_the_next(is_sent: bool) -> None:
     first, second = queue(limiter, 0, 2)
     for waiter in in_flight:
         limiter.release(waiter, 1, OK)
-    assert has_alarm(first)
-    assert not has_alarm(second)
+    assert (first.alarm.qsize(), second.alarm.qsize()) == (1, 0)
     if is_sent:
         assert limiter.acquire(first, 1) is None
     else:
         limiter.release(first, 1)
-        limiter.release(first, 1)
-    assert has_alarm(second)
+    assert second.alarm.qsize() == 1
     assert limiter.acquire(second, 1) is None
-
-
-def test_release_twice_counts_once() -> None:
-    limiter = new_limiter(per_minute=9)
-    waiter = send(limiter, 0)
-    limiter.release(waiter, 0, OK)
-    limiter.release(waiter, 0, OK)
-    assert (len(limiter.in_flight), len(limiter.permits)) == (0, 1)
-    limiter.release(Waiter(), 0, OK)
-    assert (len(limiter.in_flight), len(limiter.permits)) == (0, 1)
-
-
-def test_longer_block_wakes_only_the_calls_that_give_up_before_it_ends() -> None:
-    limiter = new_limiter()
-    in_flight = [send(limiter, 0) for _ in range(3)]
-    limiter.release(in_flight[0], 0, rejection(5))
-    first, impatient, patient = queue(limiter, 0, 3)
-    first.deadline, impatient.deadline, patient.deadline = 90, 90, 110
-    limiter.release(in_flight[1], 0, rejection(6))
-    assert not has_alarm(impatient)
-    limiter.release(in_flight[2], 0, rejection(100))
-    assert has_alarm(impatient)
-    assert not has_alarm(patient)
-
-
-def test_alarms_do_not_accumulate() -> None:
-    limiter = new_limiter(max_in_flight=3)
-    in_flight = [send(limiter, 0) for _ in range(3)]
-    (waiter,) = queue(limiter, 0, 1)
-    for sent in in_flight:
-        limiter.release(sent, 1, OK)
-    assert waiter.alarm.qsize() == 1
-
-
-# --- clocks that are set back
 
 
 @pytest.mark.parametrize("result", [rejection(60), response(0, 60), response(1, 60)])
@@ -330,30 +238,12 @@ def test_limiter_forgets_all_times_if_the_clock_is_set_back(result: object) -> N
     assert can_send(limiter, 60)
 
 
-# --- interrupted calls
-
-
-@pytest.mark.parametrize("done", range(5))
-def test_call_interrupted_at_any_step_leaves_no_trace(done: int) -> None:
+def test_release_undoes_an_interrupted_acquire() -> None:
     """Ctrl-C can interrupt `acquire` between any two lines."""
-    limiter, waiter = new_limiter(max_in_flight=1), Waiter(is_queued=True)
-    steps: list[Callable[[], object]] = [
-        lambda: limiter.queue.append(waiter),
-        lambda: setattr(waiter, "sent_at", 1),
-        lambda: limiter.in_flight.add(waiter),
-        limiter.queue.popleft,
-    ]
-    for step in steps[:done]:
-        step()
-    limiter.release(waiter, 1)
-    assert not limiter.queue
-    assert can_send(limiter, 1)
-
-
-def test_interrupted_release_is_repeated() -> None:
     limiter = new_limiter(max_in_flight=1)
-    limiter.release(send(limiter, 0), 0, rejection(5))
-    probe = send(limiter, 5)
-    limiter.in_flight.discard(probe)
-    limiter.release(probe, 6, OK)
-    assert can_send(limiter, 6)
+    limiter.release(Waiter(is_queued=True), 1)  # is not in the queue
+    limiter.release(Waiter(sent_at=1), 1)  # is not counted as in flight
+    waiter = send(limiter, 1)
+    waiter.is_queued = True
+    limiter.release(waiter, 1)
+    assert can_send(limiter, 1)

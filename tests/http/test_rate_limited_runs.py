@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
-from random import Random
 
 import httpx
 import pytest
@@ -18,19 +16,14 @@ from faults import SlidingRateLimit
 from shipengine_tracking import AsyncTrackingClient
 from shipengine_tracking._http import rate_limit
 from shipengine_tracking.testing import RateLimit
+from support import KEY
 
 IDEAL = 24.0
-log = logging.getLogger(__name__)
 SLOW = pytest.mark.slow
 
 
 async def make_calls(
-    limit: RateLimit,
-    workers: int,
-    latency: float = 0.02,
-    slow: float = 0.01,
-    processes: int = 1,
-    requests_per_minute: int | None = None,
+    limit: RateLimit, workers: int, processes: int = 1, requests_per_minute: int | None = None
 ) -> tuple[float, int]:
     """Make a thousand calls; return the seconds they took and the number of 429s.
 
@@ -38,20 +31,18 @@ async def make_calls(
     """
     loop = asyncio.get_running_loop()
     statuses = Counter[int]()
-    chance = Random(1)
 
     async def respond(_: httpx.Request) -> httpx.Response:
-        await asyncio.sleep(latency / 2)
+        await asyncio.sleep(0.01)
         is_allowed, headers = limit.count(loop.time())
         status = 204 if is_allowed else 429
         statuses[status] += 1
-        await asyncio.sleep(latency / 2 if chance.random() < 0.9 else slow)
+        await asyncio.sleep(0.01)
         return httpx.Response(status, headers=headers)
 
     async def run_process() -> None:
         transport = httpx.MockTransport(respond)
-        options = {"transport": transport, "requests_per_minute": requests_per_minute}
-        async with AsyncTrackingClient("TEST_key", **options) as client:  # type: ignore[arg-type]
+        async with AsyncTrackingClient(KEY, transport=transport, requests_per_minute=requests_per_minute) as client:
             await asyncio.gather(*(work(client) for _ in range(workers)))
 
     async def work(client: AsyncTrackingClient) -> None:
@@ -89,13 +80,6 @@ def test_calls_on_an_exhausted_limit_take_little_more_than_the_ideal_time(
     seconds, rejected = virtual.run(make_calls(limit, workers, requests_per_minute=pace), monkeypatch)
     assert seconds <= IDEAL * longest
     assert rejected <= most_rejected
-
-
-@pytest.mark.parametrize("kind", [RateLimit, pytest.param(SlidingRateLimit, marks=SLOW)])
-def test_late_responses_do_not_restore_an_old_window(monkeypatch: pytest.MonkeyPatch, kind: type[RateLimit]) -> None:
-    seconds, rejected = virtual.run(make_calls(kind(200, 60.0), 40, slow=2.0), monkeypatch)
-    assert seconds <= 10 * IDEAL * 1.05
-    assert rejected <= 40
 
 
 @pytest.mark.parametrize(

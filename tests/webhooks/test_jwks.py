@@ -22,7 +22,7 @@ from freezegun import freeze_time
 from shipengine_tracking import InvalidArgumentError, InvalidSignatureError, KeysUnavailableError
 from shipengine_tracking.testing import FakeShipEngine, Response
 from shipengine_tracking.webhooks import AsyncVerifier, TrackingEvent, Verifier
-from support import PausedShipEngine, takes, wait_until
+from support import PausedShipEngine, slow_server, takes, wait_until
 
 BODY = b'{"resource_type": "API_TRACK", "data": {"tracking_number": "1Z"}}'
 DAY = 86_400.0
@@ -206,10 +206,10 @@ def test_fetch_that_hangs_is_replaced_after_a_minute(fake: PausedShipEngine, adv
 
 
 @pytest.mark.slow
-def test_fetch_without_a_response_is_keys_unavailable_after_10_seconds(fake: PausedShipEngine, verifier: Any) -> None:
-    fake.resume.clear()
-    with takes(9.9, 25.0):
-        assert isinstance(verify(sign(fake), BODY, verifier), KeysUnavailableError)
+@pytest.mark.parametrize("kind", VERIFIERS)
+def test_response_that_arrives_slowly_is_keys_unavailable_after_10_seconds(kind: str, fake: FakeShipEngine) -> None:
+    with slow_server(b"HTTP/1.1 200 OK\r\nX: ") as url, takes(9.9, 25.0):
+        assert isinstance(verify(sign(fake), BODY, VERIFIERS[kind](base_url=url)), KeysUnavailableError)
 
 
 # --- the address ----------------------------------------------------------------------------------------------------
