@@ -86,16 +86,8 @@ SOURCES = [
 ]
 
 
-class StalledSource:
-    """An asynchronous source that yields two packages and then stalls for a minute."""
-
-    wanted = 0  # packages that a run has asked for
-
-    def __aiter__(self) -> AsyncIterator[Package]:
-        return self
-
-    async def __anext__(self) -> Package:
-        self.wanted += 1
-        if self.wanted > 2:
-            await asyncio.sleep(60)
-        return packages(2)[self.wanted - 1]
+async def stalled_source() -> AsyncIterator[Package]:
+    """Yield two packages, then stall for a minute."""
+    for package in packages(2):
+        yield package
+    await asyncio.sleep(60)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import Mock
 
 import httpx
 import pytest
-from runs import SOURCES, numbers, packages, requested, run
+from runs import SOURCES, accept, numbers, packages, requested, run
 
 import virtual
 from shipengine_tracking import (
@@ -100,6 +101,25 @@ def test_endless_source_is_read_at_most_twice_the_concurrency_ahead(fake: FakeSh
         next(client.start_many(source(), concurrency=2))
     # Tasks continue to read while the caller has the first outcome, and read one package more when the run ends.
     assert read <= 4 + 2 * (caller.kind == "async")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_memory_does_not_grow_with_the_number_of_packages(caller: Caller) -> None:
+    def peak(total: int) -> int:
+        """Return the highest number of bytes in use during a run."""
+        source = (Package(tracking_number=str(number), carrier_code="ups") for number in range(total))
+        tracemalloc.start()
+        try:
+            with caller.client(api_key="TEST_key", transport=httpx.MockTransport(accept)) as client:
+                assert sum(outcome.ok for outcome in client.start_many(source)) == total
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(100)
+    growth = peak(50_000) - peak(1_000)
+    assert growth < 3_000_000, f"{growth:,} bytes"  # reference cycles that are not collected yet; 60 bytes a package
 
 
 def test_source_that_raises_ends_the_run_after_all_outcomes(fake: FakeShipEngine, caller: Caller) -> None:

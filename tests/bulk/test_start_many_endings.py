@@ -1,4 +1,4 @@
-"""The ways in which a run of `start_many` ends early: account errors, leaving the loop, cancellation, Ctrl-C, forks."""
+"""How a run of `start_many` ends early: account errors, leaving the loop, closing the client, cancellation, forks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unittest.mock import Mock
 
 import httpx
 import pytest
-from runs import StalledSource, collect, numbers, packages, run
+from runs import SOURCES, accept, closing_when, collect, numbers, packages, requested, run, stalled_source
 
 from shipengine_tracking import (
     AccountError,
@@ -82,12 +82,6 @@ def test_account_error_is_raised_after_the_outcomes_in_flight(
     assert [type(outcome.error) for outcome in given] == outcomes
 
 
-def test_exit_in_a_worker_thread_is_raised_in_the_callers_thread() -> None:
-    transport = httpx.MockTransport(lambda _: sys.exit(7))
-    with TrackingClient("TEST_key", transport=transport) as client, pytest.raises(SystemExit):
-        list(client.start_many(packages(100)))
-
-
 def test_async_start_many_needs_asyncio() -> None:
     stream = AsyncTrackingClient("TEST_key").start_many(packages(1))
     with pytest.raises(ClientStateError, match="asyncio"):
@@ -135,37 +129,36 @@ with TrackingClient({fake.api_key!r}, base_url={fake.url!r}, timeout=60) as clie
 def test_async_account_error_does_not_wait_for_a_slow_source(fake: FakeShipEngine) -> None:
     fake.enqueue(Response.of(204), Response.of(401))
     with takes(0):
-        outcomes, raised = run(Caller("async"), fake, StalledSource(), concurrency=1)
+        outcomes, raised = run(Caller("async"), fake, stalled_source(), concurrency=1)
     assert isinstance(raised, AuthenticationError)
     assert numbers(outcomes) == ["000000"]
 
 
 def test_leaving_an_async_run_does_not_wait_for_a_slow_source(fake: FakeShipEngine) -> None:
     with takes(0), Caller("async").client(fake) as client:
-        assert next(client.start_many(StalledSource())).ok
+        assert next(client.start_many(stalled_source())).ok
 
 
-@pytest.mark.parametrize("end", ["left", "complete", "rejected"])
+@pytest.mark.parametrize("end", ["left", "rejected"])
 def test_source_is_closed_at_once_in_the_callers_thread(end: str, fake: FakeShipEngine, caller: Caller) -> None:
     closed_in: list[threading.Thread] = []
 
-    class Source:
-        def __iter__(self) -> Iterator[Package]:
-            try:
-                yield from packages(3 if end == "complete" else 100)
-            finally:
-                closed_in.append(threading.current_thread())
+    def source() -> Iterator[Package]:
+        try:
+            yield from packages(100)
+        finally:
+            closed_in.append(threading.current_thread())
 
-    fake.enqueue(Response.of(401 if end == "rejected" else 204), *[Response.of(204, delay=0.2)] * 2)
+    fake.enqueue(Response.of(204), Response.of(401))
     gc.disable()  # so that only the end of the run closes it
     try:
         with caller.client(fake) as client:
-            stream = client.start_many(Source(), concurrency=2)
+            stream = client.start_many(source(), concurrency=1)
+            assert next(stream).ok
             if end == "left":
-                next(stream)
                 stream.close()
             else:
-                assert isinstance(collect(stream)[1], AuthenticationError if end == "rejected" else type(None))
+                assert isinstance(collect(stream)[1], AuthenticationError)
         assert closed_in == [threading.current_thread()]
     finally:
         gc.enable()
@@ -197,6 +190,59 @@ def test_garbage_collection_of_streams_at_any_moment_does_not_deadlock(fake: Fak
     finally:
         gc.set_threshold(*before)
         gc.collect()
+
+
+# --- closing the client ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "rest", [pytest.param([], id="after the last outcome"), pytest.param(packages(7), id="with packages left")]
+)
+@pytest.mark.parametrize(("kind", "source"), SOURCES)
+def test_closing_is_an_error_only_if_a_package_has_no_outcome(
+    kind: str, source: Callable[[list[Any]], Any], rest: list[Any]
+) -> None:
+    for repetition in range(80):
+        count, concurrency = 1 + repetition // 2 % 8, (1, 3)[repetition % 2]
+        given, serve = [*packages(count), *rest], Mock(side_effect=accept)
+        with Caller(kind).client(api_key="TEST_key", transport=httpx.MockTransport(serve)) as client:
+            stream = client.start_many(source(given), concurrency=concurrency)
+            outcomes = [next(stream) for _ in range(count)]
+            client.close()
+            others, error = collect(stream)
+        outcomes += others
+        assert sum(outcome.ok for outcome in outcomes) == serve.call_count  # a call that was sent has an outcome
+        assert type(error) is (type(None) if len(outcomes) == len(given) else ClientStateError)
+
+
+def test_closing_reports_the_calls_in_flight_and_sends_nothing_more(caller: Caller) -> None:
+    """All packages of the first run were read, and some of them were not sent. The other run has not begun."""
+    with PausedShipEngine(unpaused=["000000"]) as fake, caller.client(fake) as client:
+        stream, unused = client.start_many(packages(7), concurrency=4), client.start_many(packages(7))
+        first = next(stream)
+        client.close()
+        fake.resume.set()
+        outcomes, error = collect(stream)
+        assert isinstance(error, ClientStateError)
+        with pytest.raises(ClientStateError):
+            next(unused)
+        assert len(fake.requests) <= 1 + 4
+        assert sorted(requested(fake)) == numbers([first, *outcomes])
+
+
+def test_closing_ends_a_call_that_waits_for_the_rate_limit(fake: FakeShipEngine, caller: Caller) -> None:
+    """No call is in flight and no package is left: only the waiting call shows that the run is not complete."""
+    fake.enqueue(Response.of(429, headers={"Retry-After": "60"}))
+    with caller.client(fake) as client, closing_when(client, lambda: fake.requests), takes(0):
+        assert isinstance(collect(client.start_many(packages(1)))[1], ClientStateError)
+    assert len(fake.requests) == 1
+
+
+def test_closing_does_not_wait_for_a_slow_asynchronous_source(fake: FakeShipEngine) -> None:
+    with Caller("async").client(fake) as client, closing_when(client, lambda: len(fake.requests) == 2), takes(0):
+        outcomes, error = collect(client.start_many(stalled_source()))
+    assert isinstance(error, ClientStateError)
+    assert len(outcomes) == 2
 
 
 # --- cancellation and Ctrl-C ----------------------------------------------------------------------------------------
@@ -253,24 +299,16 @@ def test_cancellation_inside_a_run_does_not_look_complete(place: str) -> None:
 
 
 def test_client_is_usable_in_a_child_process_but_its_runs_are_not(fake: FakeShipEngine) -> None:
-    read: list[Package] = []
-
-    def source() -> Iterator[Package]:
-        for package in packages(50):
-            read.append(package)
-            yield package
-
     with TrackingClient(fake.api_key, base_url=fake.url) as client:
-        stream = client.start_many(source())
+        stream = client.start_many(packages(50))
         next(stream)
-        before = len(read)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # about forking with threads, which is what is tested
             child = os.fork()
         if child == 0:
             try:
                 outcomes, raised = collect(stream)
-                assert (outcomes, type(raised), len(read)) == ([], ClientStateError, before)
+                assert (outcomes, type(raised)) == ([], ClientStateError)
                 os._exit(0 if sum(outcome.ok for outcome in client.start_many(packages(20))) == 20 else 1)
             finally:
                 os._exit(2)
