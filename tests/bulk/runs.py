@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import httpx
@@ -13,7 +11,7 @@ import pytest
 
 from shipengine_tracking import Outcome, Package
 from shipengine_tracking.testing import FakeShipEngine
-from support import BlockingClient, Caller, wait_until
+from support import Caller
 
 
 def packages(count: int) -> list[Package]:
@@ -55,23 +53,6 @@ def run(
         return collect(client.start_many(source, concurrency=concurrency))
 
 
-@contextmanager
-def closing_when(client: Any, condition: Callable[[], object]) -> Iterator[None]:
-    """Close a client from another thread, or from another task, when the condition is true."""
-
-    def close() -> None:
-        wait_until(condition)
-        if isinstance(client, BlockingClient):
-            asyncio.run_coroutine_threadsafe(client.client.aclose(), client.runner.get_loop())
-        else:
-            client.close()
-
-    closer = threading.Thread(target=close)
-    closer.start()
-    yield
-    closer.join()
-
-
 async def slow_async_generator(given: Iterable[Package]) -> AsyncIterator[Package]:
     for package in given:
         await asyncio.sleep(0)
@@ -84,10 +65,3 @@ SOURCES = [
     pytest.param("async", iter, id="async"),
     pytest.param("async", slow_async_generator, id="async-slow"),
 ]
-
-
-async def stalled_source() -> AsyncIterator[Package]:
-    """Yield two packages, then stall for a minute."""
-    for package in packages(2):
-        yield package
-    await asyncio.sleep(60)

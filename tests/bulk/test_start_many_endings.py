@@ -11,12 +11,13 @@ import sys
 import threading
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import Mock
 
 import httpx
 import pytest
-from runs import SOURCES, accept, closing_when, collect, numbers, packages, requested, run, stalled_source
+from runs import SOURCES, accept, collect, numbers, packages, requested, run
 
 from shipengine_tracking import (
     AccountError,
@@ -29,7 +30,7 @@ from shipengine_tracking import (
     TrackingClient,
 )
 from shipengine_tracking.testing import FakeShipEngine, Response
-from support import PACKAGE, Caller, PausedShipEngine, takes, wait_until, worker_threads
+from support import PACKAGE, BlockingClient, Caller, PausedShipEngine, takes, wait_until, worker_threads
 
 HANG = Response(b"", "hang")
 TRIAL_EXPIRED = {"errors": [{"error_code": "trial_expired"}]}
@@ -37,6 +38,30 @@ TRIAL_EXPIRED = {"errors": [{"error_code": "trial_expired"}]}
 
 def waits(status: int) -> Response:
     return Response.of(status, headers={"Retry-After": "60"})
+
+
+async def stalled_source() -> AsyncIterator[Package]:
+    """Yield two packages, then stall for a minute."""
+    for package in packages(2):
+        yield package
+    await asyncio.sleep(60)
+
+
+@contextmanager
+def closing_when(client: Any, condition: Callable[[], object]) -> Iterator[None]:
+    """Close a client from another thread, or from another task, when the condition is true."""
+
+    def close() -> None:
+        wait_until(condition)
+        if isinstance(client, BlockingClient):
+            asyncio.run_coroutine_threadsafe(client.client.aclose(), client.runner.get_loop())
+        else:
+            client.close()
+
+    closer = threading.Thread(target=close)
+    closer.start()
+    yield
+    closer.join()
 
 
 # --- failures that end the run --------------------------------------------------------------------------------------
