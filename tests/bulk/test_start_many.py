@@ -36,8 +36,6 @@ def test_start_many_yields_one_outcome_for_each_package(fake: FakeShipEngine, ca
     assert error is None
     assert all(outcome.ok for outcome in outcomes)
     assert numbers(outcomes) == numbers(map(Outcome, given)) == sorted(requested(fake))
-    assert len(fake.subscriptions) == len(given)
-    assert fake.connections <= 4
 
 
 def test_start_many_sends_all_members_of_a_package_except_its_reference(fake: FakeShipEngine, caller: Caller) -> None:
@@ -201,10 +199,9 @@ def test_429_does_not_count_as_a_retry(fake: FakeShipEngine, caller: Caller, mon
     assert len(fake.requests) == 9
 
 
-@pytest.mark.parametrize("headers", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_run_far_longer_than_max_wait_completes(headers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_far_longer_than_max_wait_completes(monkeypatch: pytest.MonkeyPatch) -> None:
     """1,000 packages, 20 a minute: 49 minutes, in virtual time."""
-    limit = RateLimit(20, 60.0, headers=headers)
+    limit = RateLimit(20, 60.0)
 
     async def main() -> float:
         loop = asyncio.get_running_loop()
@@ -230,5 +227,3 @@ def test_package_is_a_value_with_any_reference() -> None:
     other = Package(tracking_number="1Z", carrier_code="ups", reference={"order": 7})
     assert package == Package(tracking_number="1Z", carrier_code="ups", carrier_id=None, reference=None) != other
     assert hash(package) == hash(other)
-    with pytest.raises(AttributeError):
-        package.tracking_number = "2"  # type: ignore[misc]
