@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import httpx
@@ -13,7 +11,7 @@ import pytest
 
 from shipengine_tracking import Outcome, Package
 from shipengine_tracking.testing import FakeShipEngine
-from support import BlockingClient, Caller, wait_until
+from support import Caller
 
 
 def packages(count: int) -> list[Package]:
@@ -55,29 +53,7 @@ def run(
         return collect(client.start_many(source, concurrency=concurrency))
 
 
-@contextmanager
-def closing_when(client: Any, condition: Callable[[], object]) -> Iterator[None]:
-    """Close a client from another thread, or from another task, when the condition is true."""
-
-    def close() -> None:
-        wait_until(condition)
-        if isinstance(client, BlockingClient):
-            asyncio.run_coroutine_threadsafe(client.client.aclose(), client.runner.get_loop())
-        else:
-            client.close()
-
-    closer = threading.Thread(target=close)
-    closer.start()
-    yield
-    closer.join()
-
-
-async def async_generator(given: list[Package]) -> AsyncIterator[Package]:
-    for package in given:
-        yield package
-
-
-async def slow_async_generator(given: list[Package]) -> AsyncIterator[Package]:
+async def slow_async_generator(given: Iterable[Package]) -> AsyncIterator[Package]:
     for package in given:
         await asyncio.sleep(0)
         yield package
@@ -85,25 +61,7 @@ async def slow_async_generator(given: list[Package]) -> AsyncIterator[Package]:
 
 
 SOURCES = [
-    pytest.param("sync", list, id="sync-list"),
-    pytest.param("sync", iter, id="sync-iterator"),
-    pytest.param("async", list, id="async-list"),
-    pytest.param("async", iter, id="async-iterator"),
-    pytest.param("async", async_generator, id="async-asynchronous"),
+    pytest.param("sync", iter, id="sync"),
+    pytest.param("async", iter, id="async"),
     pytest.param("async", slow_async_generator, id="async-slow"),
 ]
-
-
-class StalledSource:
-    """An asynchronous source that yields two packages and then stalls for a minute."""
-
-    wanted = 0  # packages that a run has asked for
-
-    def __aiter__(self) -> AsyncIterator[Package]:
-        return self
-
-    async def __anext__(self) -> Package:
-        self.wanted += 1
-        if self.wanted > 2:
-            await asyncio.sleep(60)
-        return packages(2)[self.wanted - 1]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import Mock
 
 import httpx
 import pytest
-from runs import SOURCES, collect, numbers, packages, requested, run
+from runs import SOURCES, accept, numbers, packages, requested, run
 
 import virtual
 from shipengine_tracking import (
@@ -35,8 +36,6 @@ def test_start_many_yields_one_outcome_for_each_package(fake: FakeShipEngine, ca
     assert error is None
     assert all(outcome.ok for outcome in outcomes)
     assert numbers(outcomes) == numbers(map(Outcome, given)) == sorted(requested(fake))
-    assert len(fake.subscriptions) == len(given)
-    assert fake.connections <= 4
 
 
 def test_start_many_sends_all_members_of_a_package_except_its_reference(fake: FakeShipEngine, caller: Caller) -> None:
@@ -102,6 +101,25 @@ def test_endless_source_is_read_at_most_twice_the_concurrency_ahead(fake: FakeSh
     assert read <= 4 + 2 * (caller.kind == "async")
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_memory_does_not_grow_with_the_number_of_packages(caller: Caller) -> None:
+    def peak(total: int) -> int:
+        """Return the highest number of bytes in use during a run."""
+        source = (Package(tracking_number=str(number), carrier_code="ups") for number in range(total))
+        tracemalloc.start()
+        try:
+            with caller.client(api_key="TEST_key", transport=httpx.MockTransport(accept)) as client:
+                assert sum(outcome.ok for outcome in client.start_many(source)) == total
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(100)
+    growth = peak(50_000) - peak(1_000)
+    assert growth < 3_000_000, f"{growth:,} bytes"  # reference cycles that are not collected yet; 60 bytes a package
+
+
 def test_source_that_raises_ends_the_run_after_all_outcomes(fake: FakeShipEngine, caller: Caller) -> None:
     source = Mock(side_effect=[*packages(2), KeyError, *packages(9)])
     outcomes, error = run(caller, fake, iter(source, None))
@@ -110,34 +128,21 @@ def test_source_that_raises_ends_the_run_after_all_outcomes(fake: FakeShipEngine
     assert source.call_count == 3
 
 
-def test_source_that_cannot_start_leaves_a_usable_client(fake: FakeShipEngine, caller: Caller) -> None:
-    class Broken:
-        def __iter__(self) -> Iterator[Package]:
-            raise KeyError
-
-    with caller.client(fake) as client:
-        assert isinstance(collect(client.start_many(Broken()))[1], KeyError)
-        assert len(list(client.start_many(packages(3)))) == 3
-
-
 @pytest.mark.parametrize(
-    ("source", "options", "message"),
+    ("arguments", "message"),
     [
-        *(
-            pytest.param(source, {}, f"packages must .* not {type(source).__name__}", id=type(source).__name__)
-            for source in (None, 7, "text", b"bytes", packages(1)[0])
-        ),
-        *(
-            pytest.param([], {"concurrency": value}, "concurrency must", id=f"concurrency {value!r}")
-            for value in (0, -1, 1.5, True, "4")
-        ),
+        pytest.param({"packages": 7}, "not int", id="int"),
+        pytest.param({"packages": "text"}, "not str", id="str"),
+        pytest.param({"packages": b"bytes"}, "not bytes", id="bytes"),
+        pytest.param({"packages": packages(1)[0]}, "not Package", id="a single package"),
+        pytest.param({"packages": [], "concurrency": 0}, "concurrency", id="concurrency"),
     ],
 )
 def test_invalid_argument_of_start_many_is_rejected_at_once(
-    source: Any, options: dict[str, Any], message: str, fake: FakeShipEngine, caller: Caller
+    arguments: dict[str, Any], message: str, caller: Caller
 ) -> None:
-    with caller.client(fake) as client, pytest.raises(InvalidArgumentError, match=message):
-        client.start_many(source, **options)
+    with caller.client(api_key="TEST_key") as client, pytest.raises(InvalidArgumentError, match=message):
+        client.start_many(**arguments)
 
 
 # --- concurrency ----------------------------------------------------------------------------------------------------
@@ -185,22 +190,18 @@ def test_failure_of_a_package_is_its_outcome_and_the_run_continues(fake: FakeShi
     assert [outcome.ok for outcome in outcomes] == [False] * 9 + [True]
 
 
-@pytest.mark.parametrize("max_retries", [0, 1])
-def test_429_does_not_count_as_a_retry(
-    max_retries: int, fake: FakeShipEngine, caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_429_does_not_count_as_a_retry(fake: FakeShipEngine, caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow, "FIRST_BACKOFF", 0.001)
     fake.enqueue(*[Response.of(429, headers={"Retry-After": "0"})] * 6)
-    outcomes, error = run(caller, fake, packages(3), max_retries=max_retries)
+    outcomes, error = run(caller, fake, packages(3), max_retries=0)
     assert error is None
     assert [outcome.ok for outcome in outcomes] == [True] * 3
     assert len(fake.requests) == 9
 
 
-@pytest.mark.parametrize("headers", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_run_far_longer_than_max_wait_completes(headers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_far_longer_than_max_wait_completes(monkeypatch: pytest.MonkeyPatch) -> None:
     """1,000 packages, 20 a minute: 49 minutes, in virtual time."""
-    limit = RateLimit(20, 60.0, headers=headers)
+    limit = RateLimit(20, 60.0)
 
     async def main() -> float:
         loop = asyncio.get_running_loop()
@@ -218,15 +219,11 @@ def test_run_far_longer_than_max_wait_completes(headers: bool, monkeypatch: pyte
     assert 49 * 60 <= virtual.run(main(), monkeypatch) <= 49 * 60 * 1.05
 
 
-# --- Package and Outcome --------------------------------------------------------------------------------------------
+# --- Package --------------------------------------------------------------------------------------------------------
 
 
-def test_package_and_outcome_are_values_with_any_reference() -> None:
+def test_package_is_a_value_with_any_reference() -> None:
     package = Package(tracking_number="1Z", carrier_code="ups")
     other = Package(tracking_number="1Z", carrier_code="ups", reference={"order": 7})
     assert package == Package(tracking_number="1Z", carrier_code="ups", carrier_id=None, reference=None) != other
     assert hash(package) == hash(other)
-    assert not Outcome(package, APIConnectionError("x")).ok
-    assert "tracking_number='1Z'" in repr(Outcome(package))
-    with pytest.raises(AttributeError):
-        package.tracking_number = "2"  # type: ignore[misc]

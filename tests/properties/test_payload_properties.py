@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
 import pickle
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 
 from contract import JSON, NOISE, TEXTS, check, is_of, of_schema, share, wire
 from document import DOCUMENT
-from shipengine_tracking import InvalidArgumentError
 from shipengine_tracking.testing import FakeShipEngine
 from shipengine_tracking.webhooks import OtherEventError, TrackingEvent, Verifier, WebhookError, parse, parse_date
 
@@ -112,52 +110,16 @@ def test_update_that_the_spec_allows_fits_its_types(document: dict[str, Any]) ->
 
 # --- everything else ------------------------------------------------------------------------------------------------
 
-
-def is_json_object(body: bytes) -> bool:
-    try:
-        return isinstance(json.loads(body.decode("utf-8-sig"), parse_constant=int), dict)
-    except ValueError:
-        return False
+CHANGES = TEXTS | NOISE | JSON | st.sampled_from([NOW.replace("T", "\ud800"), "1773480413"])
 
 
-@given(body=DELIVERIES.map(wire) | JSON.map(wire) | NOISE)
-@share(6)
-def test_any_body_is_an_event_or_our_exception(body: bytes) -> None:
-    try:
-        result: TrackingEvent | WebhookError = parse(body)
-        assert is_of(result, TrackingEvent)
-    except WebhookError as error:
-        result = error
-        check(error)
-    assert is_json_object(body) == isinstance(result, TrackingEvent | OtherEventError)
-
-
-CHANGES = TEXTS | NOISE | JSON | st.sampled_from([NOW, NOW.replace("T", "\ud800"), "1773480413"])
-
-
-@given(document=DELIVERIES, changes=st.dictionaries(st.sampled_from(HEADERS), CHANGES, max_size=2))
+@given(changes=st.dictionaries(st.sampled_from(HEADERS), CHANGES, min_size=1))
 @share(6)
 def test_delivery_with_changed_headers_is_rejected(
-    signer: FakeShipEngine, verifier: Verifier, document: dict[str, Any], changes: dict[str, Any]
+    signer: FakeShipEngine, verifier: Verifier, changes: dict[str, Any]
 ) -> None:
-    body = wire(document | {"resource_type": "API_TRACK"})
-    genuine = signer.sign(body, NOW)
-    if genuine | changes == genuine:
-        assert is_of(verifier.verify(genuine | changes, body), TrackingEvent)
-        return
     with pytest.raises(WebhookError) as caught:
-        verifier.verify(genuine | changes, body)
-    check(caught.value)
-
-
-PAIRS = st.tuples(st.sampled_from(HEADERS) | TEXTS | st.binary(max_size=3), CHANGES)
-
-
-@given(headers=st.lists(PAIRS) | st.lists(PAIRS).map(dict) | JSON, body=NOISE | JSON)
-@share(3)
-def test_any_headers_and_body_are_rejected_with_our_exception(verifier: Verifier, headers: Any, body: Any) -> None:
-    with pytest.raises((WebhookError, InvalidArgumentError)) as caught:
-        verifier.verify(headers, body)
+        verifier.verify(signer.sign(b"{}", NOW) | changes, b"{}")
     check(caught.value)
 
 
@@ -175,9 +137,3 @@ DATES = st.lists(
 @share(6)
 def test_parse_date_returns_a_date_or_none_for_any_text(text: str) -> None:
     assert is_of(parse_date(text), datetime | None)
-
-
-@given(moment=st.datetimes(min_value=datetime(1000, 1, 1), timezones=st.sampled_from([None, UTC])))
-@share(3)
-def test_parse_date_reads_any_date_as_it_was_written(moment: datetime) -> None:
-    assert parse_date(moment.isoformat()) == parse_date(str(moment)) == moment
