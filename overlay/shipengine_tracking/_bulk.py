@@ -31,7 +31,7 @@ PREFETCH = 2  # packages read ahead, in multiples of the concurrency
 # Seconds to wait for the end of the source after the client was closed. If the source ends, the run is complete.
 SOURCE_END_TIMEOUT = 0.5
 # If a call fails with one of these, all other calls would fail too.
-RUN_ENDING_ERRORS = (AuthenticationError, AccountError, RateLimitError, ClientStateError)
+RUN_ENDING_ERRORS = (AuthenticationError, AccountError, RateLimitError)
 
 
 @frozen(kw_only=True)
@@ -105,7 +105,7 @@ class Progress:
         if self.failure is None and not isinstance(error, Cancelled):
             self.failure = error
             return None
-        if isinstance(error, ShipEngineError) and error.attempts and not isinstance(error, ClientStateError):
+        if isinstance(error, ShipEngineError) and error.attempts:
             return Outcome(package, error)  # it was in flight when another failure ended the run
         self.is_incomplete = True
         return None

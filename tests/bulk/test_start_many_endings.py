@@ -107,6 +107,12 @@ def test_account_error_is_raised_after_the_outcomes_in_flight(
     assert [type(outcome.error) for outcome in given] == outcomes
 
 
+def test_exit_in_a_worker_thread_is_raised_in_the_callers_thread() -> None:
+    transport = httpx.MockTransport(lambda _: sys.exit(7))
+    with TrackingClient("TEST_key", transport=transport) as client, pytest.raises(SystemExit):
+        list(client.start_many(packages(100)))
+
+
 def test_async_start_many_needs_asyncio() -> None:
     stream = AsyncTrackingClient("TEST_key").start_many(packages(1))
     with pytest.raises(ClientStateError, match="asyncio"):
