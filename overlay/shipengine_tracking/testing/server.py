@@ -253,7 +253,7 @@ class _Server(ThreadingTCPServer):
                 connection.shutdown(socket.SHUT_RDWR)
         end = time.monotonic() + MAX_CLOSE
         for thread in threading.enumerate():
-            if thread.name == self._name and thread is not threading.current_thread():
+            if thread.name == self._name:
                 thread.join(max(0.0, end - time.monotonic()))
 
     def process_request(self, request: Any, client_address: Any) -> None:
