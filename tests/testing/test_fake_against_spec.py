@@ -1,13 +1,15 @@
-"""The fake server's responses are those of the spec."""
+"""The fake server's responses and updates are those of the spec."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 import schemathesis
+from openapi_schema_validator import OAS31Validator
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from contract import KEY, share, validate_response
@@ -118,6 +120,12 @@ def test_key_and_rate_limit_are_checked(serving: FakeShipEngine) -> None:
     ]
     assert [response.headers["RateLimit-Limit"] for response in responses] == ["1", "1"]
     assert ["Retry-After" in response.headers for response in responses] == [False, True]
+
+
+@pytest.mark.parametrize("code", ["DE", "ZZ"])
+def test_fake_update_conforms_to_the_spec(serving: FakeShipEngine, code: str) -> None:
+    schema = {"$ref": "#/components/schemas/TrackingEvent", "components": DOCUMENT["components"]}
+    OAS31Validator(schema).validate(json.loads(serving.update("1Z", code).body))
 
 
 # Left out is the one check that the API itself would fail: it rejects requests that the schema allows. The vendor's

@@ -96,7 +96,6 @@ def test_enqueued_fault_reaches_the_client(
         pytest.param("POST / WHAT/1", "400 Bad Request", id="version"),
         pytest.param(f"POST /?{'1' * 66_000} HTTP/1.1", "414 ", id="target"),
         pytest.param("POST / HTTP/1.1\r\nContent-Length: -1", "400 Bad Request", id="length"),
-        pytest.param("POST / HTTP/1.1\r\nContent-Length: 123456789", "400 Bad Request", id="large-length"),
         pytest.param("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz", "400 Bad Request", id="chunk"),
     ],
 )
@@ -139,19 +138,9 @@ def test_close_ends_all_threads_and_connections() -> None:
         httpx.post(fake.url + START)
 
 
-WITHOUT_CRYPTOGRAPHY = """
-import sys
-sys.modules["cryptography"] = None
-from shipengine_tracking.testing import FakeShipEngine
-
-with FakeShipEngine() as fake:
-    print("ready")
-    fake.update("1Z")
-"""
-
-
 def test_fake_needs_cryptography_only_for_signing() -> None:
-    command = [sys.executable, "-c", WITHOUT_CRYPTOGRAPHY]
+    code = "import sys; sys.modules['cryptography'] = None; from shipengine_tracking.testing import FakeShipEngine; "
+    command = [sys.executable, "-c", code + "fake = FakeShipEngine(); print('ready'); fake.update('1Z')"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "ready\n"
     assert "[webhooks]" in done.stderr.splitlines()[-1]

@@ -11,16 +11,13 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from openapi_schema_validator import OAS31Validator
 from receiver import start
 
-from document import DOCUMENT
 from shipengine_tracking import NotFoundError, TrackingClient
 from shipengine_tracking.testing import FakeShipEngine, Subscription
 from shipengine_tracking.webhooks import InvalidSignatureError, StaleTimestampError, StatusCode, Verifier, parse
 
 PACKAGE = {"tracking_number": "1Z", "carrier_code": "ups"}
-SCHEMA = {"$ref": "#/components/schemas/TrackingEvent", "components": DOCUMENT["components"]}
 
 
 @pytest.fixture
@@ -50,7 +47,6 @@ def test_update_has_the_form_of_the_api(
         if query:
             start(fake, f"tracking_number=1%2F%20Z&{query}")
         document = json.loads(fake.update("1/ Z", code).body)
-    OAS31Validator(SCHEMA).validate(document)
     event = {
         "occurred_at": "2026-03-12T09:26:53Z", "carrier_occurred_at": "2026-03-12T03:26:53", "description": description,
         "city_locality": "AUSTIN", "state_province": "TX", "postal_code": "78701", "country_code": "US",
