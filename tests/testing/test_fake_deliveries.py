@@ -11,7 +11,7 @@ import pytest
 from receiver import Receiver, start
 
 from shipengine_tracking import TrackingClient
-from shipengine_tracking.testing import FakeShipEngine, Response, updates
+from shipengine_tracking.testing import FakeShipEngine
 from shipengine_tracking.webhooks import StatusCode
 from support import wait_until
 
@@ -53,14 +53,7 @@ def test_delivery_goes_to_webhook_url_and_to_the_webhook_registered_for_track(
     assert (headers["X-Secret"], headers["Content-Type"]) == ("a", "application/json")
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        pytest.param("http://127.0.0.1:1/", id="closed-port"),
-        pytest.param("http://a:b/", id="invalid-url"),
-        pytest.param("http://a..b/", id="invalid-host"),
-    ],
-)
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://a:b/", "http://a..b/"], ids=["port", "url", "host"])
 def test_delivery_that_cannot_be_sent_is_recorded(fake: FakeShipEngine, url: str) -> None:
     delivery = fake.deliver("1Z", to=url)
     fake.close()  # which ends the retries
@@ -68,33 +61,21 @@ def test_delivery_that_cannot_be_sent_is_recorded(fake: FakeShipEngine, url: str
     assert [type(status) for status in delivery.statuses] == [str]
 
 
-def test_delivery_waits_a_limited_time_for_the_receiver(fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(updates, "TIMEOUT", 0.1)
-    with FakeShipEngine() as silent:
-        silent.enqueue(Response(b"", "hang"))
-        assert fake.deliver("1Z", to=silent.url).statuses == ["ReadTimeout"]
-
-
-@pytest.mark.parametrize(
-    ("statuses", "expected"),
-    [pytest.param([500], [500, 204], id="accepted"), pytest.param([500, 503, 401], [500, 503, 401], id="rejected")],
-)
 def test_delivery_is_tried_three_times_and_signed_each_time(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, statuses: list[int], expected: list[int]
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, ticks = time.time, itertools.count()
     monkeypatch.setattr("time.time", lambda: real() + next(ticks))
-    receiver.statuses = statuses
+    receiver.statuses = [500, 503, 401]
     with FakeShipEngine(webhook_pause=0.05) as fake:
         began = time.monotonic()
         delivery = fake.deliver("1Z", to=receiver.url)
-        wait_until(lambda: len(delivery.statuses) == len(expected))
-        assert time.monotonic() - began >= 0.05 * (len(expected) - 1)
-        assert len(receiver.events(fake)) == len(expected)
-    assert delivery.statuses == expected  # after `close`, no thread is left that could retry
-    assert delivery.is_accepted == (expected[-1] == 204)
+        wait_until(lambda: len(delivery.statuses) == 3)
+        assert time.monotonic() - began >= 0.1
+        assert len(receiver.events(fake)) == 3
+    assert (delivery.statuses, delivery.is_accepted) == ([500, 503, 401], False)  # `close` has ended all threads
     assert {request.body for request in receiver.requests} == {delivery.body}
-    assert len({request.headers["x-shipengine-timestamp"] for request in receiver.requests}) == len(expected)
+    assert len({request.headers["x-shipengine-timestamp"] for request in receiver.requests}) == 3
 
 
 @pytest.mark.parametrize(
@@ -109,7 +90,7 @@ def test_started_package_begins_its_journey(receiver: Receiver, options: dict[st
     with FakeShipEngine(webhook_url=receiver.url, **options) as fake:
         start(fake)
         wait_until(lambda: len(fake.deliveries) == len(codes) and fake.deliveries[-1].is_accepted)
-        assert receiver.codes(fake) == codes
+        assert [event.data.status_code for event in receiver.events(fake)] == codes
         assert len({request.body for request in receiver.requests}) == len(set(codes))
 
 
@@ -117,10 +98,6 @@ def test_journey_pauses_until_close_ends_it(receiver: Receiver) -> None:
     with FakeShipEngine(webhook_url=receiver.url, journey_pause=60) as fake:
         start(fake)
         wait_until(lambda: fake.deliveries and fake.deliveries[0].is_accepted)
-        with TrackingClient(fake.api_key, base_url=fake.url) as client:
-            assert client.get(**PACKAGE).status_code is StatusCode.IT
-        began = time.monotonic()
-    assert time.monotonic() - began < 20
     assert len(fake.deliveries) == 1
 
 
