@@ -64,7 +64,7 @@ def test_command_runs_as_a_process() -> None:
         assert server.stdout is not None
         assert "TEST_of_the_fake_server" in server.stdout.readline()  # at once, although it is a pipe
         server.send_signal(signal.SIGINT)
-    assert server.returncode == 0
+        assert server.wait(60) == 0
 
 
 def test_command_has_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
