@@ -55,7 +55,7 @@ def test_stop_removes_all_subscriptions_of_a_package(fake: FakeShipEngine, raw: 
 def test_chunked_body_is_read(fake: FakeShipEngine, raw: httpx.Client) -> None:
     for chunks in ([], [b"a" * 20, b"b"]):
         assert raw.post(START, params=PACKAGE, content=iter(chunks)).status_code == 204
-        assert fake.requests[-1].body == b"".join(chunks)
+        assert (fake.requests[-1].body, fake.connections) == (b"".join(chunks), 1)
 
 
 def test_enqueued_responses_come_first_and_in_order(fake: FakeShipEngine, raw: httpx.Client) -> None:
@@ -130,7 +130,7 @@ def test_close_ends_all_threads_and_connections() -> None:
         fake.close()
         fake.close()
         assert time.monotonic() - began < 20
-    wait_until(lambda: threading.active_count() <= before)
+        wait_until(lambda: threading.active_count() <= before)
     with pytest.raises(httpx.ConnectError):
         httpx.post(fake.url + START)
 
