@@ -70,12 +70,11 @@ def test_delivery_is_tried_three_times_and_signed_each_time(
     with FakeShipEngine(webhook_pause=0.05) as fake:
         for _ in range(2):
             began = time.monotonic()
-            delivery = fake.deliver("1Z", to=receiver.url)
+            fake.deliver("1Z", to=receiver.url)
             wait_until(lambda: len(fake.deliveries[-1].statuses) == 3)
             assert time.monotonic() - began >= 0.1
         assert len(receiver.events(fake)) == 6
     assert [delivery.statuses for delivery in fake.deliveries] == [[500, 503, 401]] * 2
-    assert {request.body for request in receiver.requests[3:]} == {delivery.body}
     assert len({request.headers["x-shipengine-timestamp"] for request in receiver.requests}) == 6
 
 

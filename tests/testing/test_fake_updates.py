@@ -86,9 +86,8 @@ def test_get_returns_the_state_of_the_last_update(fake: FakeShipEngine, client: 
 
 def test_update_does_not_subscribe_its_package(fake: FakeShipEngine, client: TrackingClient) -> None:
     fake.update("1Z")
-    for operation in (client.get, client.stop):
-        with pytest.raises(NotFoundError):
-            operation(**PACKAGE)
+    with pytest.raises(NotFoundError):
+        client.get(**PACKAGE)
 
 
 @pytest.mark.parametrize("code", ["de", StatusCode.EX])
