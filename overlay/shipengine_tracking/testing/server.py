@@ -122,7 +122,7 @@ class FakeShipEngine:
 
         An update that the receiver does not accept is sent again in the background.
         """
-        receivers = [{"url": to, "headers": []}] if to else self._receivers()
+        receivers: list[dict[str, Any]] = [{"url": to, "headers": []}] if to else self._receivers()
         if not receivers:
             raise ValueError("no URL to deliver to: pass to=…, set webhook_url or register a webhook")
         body = self._add_event(tracking_number, status_code, data)
