@@ -1,9 +1,7 @@
-"""`make generate` and `make generate-check`, and what the generated code promises to the overlay."""
+"""`make generate` and `make generate-check`."""
 
 from __future__ import annotations
 
-import copy
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -12,61 +10,31 @@ import pytest
 
 import generate
 import spec
-from document import DOCUMENT
-from spec_places import operations
 
 PACKAGE = generate.GENERATED / generate.PACKAGE
 ENUM = f"{generate.PACKAGE}/models/known_error_source.py"
 VALUE = "        - order_source\n"  # of that enum
+PDF = "    Started:\n      content:\n        application/pdf+odd:\n          schema: {type: string}\n"
 
 
 @pytest.fixture
 def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of generated/, which `generate.main` uses instead."""
     monkeypatch.setattr(generate, "GENERATED", tmp_path / "repository" / "generated")
-    ignored = shutil.ignore_patterns("__pycache__")
-    return shutil.copytree(PACKAGE.parent, generate.GENERATED, ignore=ignored)
+    return shutil.copytree(PACKAGE.parent, generate.GENERATED, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def edited_spec(tmp_path: Path, old: str, new: str) -> Path:
-    text = spec.SPEC.read_text()
-    assert old in text
     path = tmp_path / "openapi.yaml"
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(spec.SPEC.read_text().replace(old, new, 1))
     return path
-
-
-def test_generator_input_requires_members_that_only_the_server_sends() -> None:
-    document = copy.deepcopy(DOCUMENT)
-    schemas = document["components"]["schemas"]
-    schemas["Carrier"] = {"properties": {"code": {"type": "string"}, "name": {"type": "string"}}, "required": ["code"]}
-    body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Carrier"}}}}
-    document["paths"]["/v1/tracking/start"]["post"]["requestBody"] = body
-    # A schema that requests use stays unchanged, even if the server sends it too.
-    document["webhooks"]["tracking_update"]["post"]["requestBody"]["content"]["text/json"] = body
-    prepared = generate.generator_input(document)
-    changed = {name for name, schema in prepared["components"]["schemas"].items() if schema != schemas[name]}
-    tracking = {"TrackingEvent", "TrackingInformation", "TrackingInformationEvent"}
-    assert changed == tracking | {"Error", "Webhook", "WebhookHeader"}
-    for name in changed:
-        schemas[name]["required"] = list(schemas[name]["properties"])
-    assert prepared == document
 
 
 def test_attributes_of_models_that_the_server_sends_are_never_unset() -> None:
     models = {path.stem: path.read_text() for path in (PACKAGE / "models").glob("*.py")}
     # The overlay sends the first two, and does not read keys as models.
     may_be_unset = {"create_webhook_request", "update_webhook_request", "json_web_key"}
-    assert any("None | str" in text for text in models.values())
-    assert {name for name, text in models.items() if "Unset" in text or "UNSET" in text} == may_be_unset
-
-
-def test_generated_functions_accept_a_client_without_authentication() -> None:
-    functions = [path for path in (PACKAGE / "api").glob("*/*.py") if path.stem != "__init__"]
-    assert {path.stem for path in functions} == {operation["operationId"] for operation in operations(DOCUMENT)}
-    for path in functions:
-        clients = re.findall(r"^    client: (.*),$", path.read_text(), flags=re.MULTILINE)
-        assert set(clients) == {"AuthenticatedClient | Client"}, path
+    assert {name for name, text in models.items() if "Unset" in text} == may_be_unset
 
 
 def test_tools_of_other_versions_are_rejected(monkeypatch: pytest.MonkeyPatch, output: Path) -> None:
@@ -79,17 +47,13 @@ def test_tools_of_other_versions_are_rejected(monkeypatch: pytest.MonkeyPatch, o
 def test_check_ignores_the_configuration_of_the_machine(
     tmp_path: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = tmp_path / "wrong"
-    wrong.mkdir()
-    (wrong / "openapi_python_client.py").write_text("raise SystemExit('the wrong generator')")
-    (wrong / "ruff").write_text("#!/bin/sh\nexit 1\n")
-    (wrong / "ruff").chmod(0o755)
+    (tmp_path / "openapi_python_client.py").write_text("raise SystemExit('the wrong generator')")
     for folder in (tmp_path, output.parent):
         (folder / "ruff.toml").write_text("line-length = 40\nindent-width = 2\n[format]\nquote-style = 'single'\n")
     (output.parent / ".git").mkdir()
     (output.parent / ".gitignore").write_text("*.py\nmodels/\n")
     for name in ("PATH", "PYTHONPATH", "HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, str(wrong))
+        monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("PYTHONHASHSEED", "4242")
     monkeypatch.setenv("RUFF_CONFIG", str(tmp_path / "ruff.toml"))
     monkeypatch.setattr(sys, "argv", ["generate.py", "--check"])
@@ -111,7 +75,7 @@ def test_check_names_every_difference_and_changes_nothing(
         f"missing  generated/{generate.PACKAGE}/errors.py",
         f"differs  generated/{ENUM}",
     ]
-    assert len(generate.compare(PACKAGE.parent, output)) == 3
+    assert not (output / generate.PACKAGE / "errors.py").exists()
 
 
 @pytest.mark.slow
@@ -132,13 +96,7 @@ def test_generate_writes_what_the_spec_has_changed_and_nothing_else(tmp_path: Pa
     [
         pytest.param("openapi: 3.1.1\n", "openapi: [\n", "not valid YAML", id="not YAML"),
         pytest.param("openapi: 3.1.1\n", "", "required property", id="not OpenAPI"),
-        pytest.param(VALUE, VALUE + VALUE.upper(), "Duplicate key ORDER_SOURCE", id="an exception of the generator"),
-        pytest.param(
-            "    Started:\n",
-            "    Started:\n      content:\n        application/pdf+odd:\n          schema: {type: string}\n",
-            "WARNING parsing POST /v1/tracking/start",
-            id="a warning of the generator",
-        ),
+        pytest.param("    Started:\n", PDF, "WARNING parsing POST /v1/tracking/start", id="warning of the generator"),
     ],
 )
 def test_invalid_spec_keeps_the_old_tree(

@@ -21,14 +21,10 @@ class Receiver(FakeShipEngine):
         self.requests.append(request)
         return Response.of(self.statuses.pop(0) if self.statuses else 204)
 
-    def events(self, sender: FakeShipEngine | str) -> list[TrackingEvent]:
-        """Verify all deliveries with the keys of a fake or its URL; return their events."""
-        verifier = Verifier(base_url=sender if isinstance(sender, str) else sender.url)
+    def events(self, sender: FakeShipEngine) -> list[TrackingEvent]:
+        """Verify all deliveries; return their events."""
+        verifier = Verifier(base_url=sender.url)
         return [verifier.verify(request.headers, request.body) for request in self.requests]
-
-    def codes(self, sender: FakeShipEngine | str) -> list[str | None]:
-        """Return the status codes of all deliveries, in order."""
-        return [event.data.status_code for event in self.events(sender)]
 
 
 def start(fake: FakeShipEngine, query: str = "tracking_number=1Z&carrier_code=ups") -> None:

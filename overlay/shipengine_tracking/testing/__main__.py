@@ -23,7 +23,6 @@ BANNER = """\
 A fake ShipEngine is listening at {url} with the API key {api_key}. Press Ctrl-C to stop. Try:
   curl -i -X POST -H 'API-Key: {api_key}' \\
     '{url}/v1/tracking/start?carrier_code=stamps_com&tracking_number=9361269903502070406152'"""
-NUMBER = r"[0-9]{1,5}(?:\.[0-9]+)?"  # of seconds
 
 
 def main() -> None:
@@ -53,17 +52,17 @@ def _parser() -> argparse.ArgumentParser:
     form = _form("ID=CODE", "([^=]+)=(.+)", lambda *pair: pair)
     text = "a carrier connected to the account, such as se-28529731=dhl_express; may be repeated"
     add("--connected", **form, action="append", default=[], help=text)
-    form = _form("CALLS/SECONDS", rf"([0-9]{{1,9}})/({NUMBER})", lambda *pair: RateLimit(int(pair[0]), float(pair[1])))
+    form = _form("CALLS/SECONDS", r"([0-9]+)/([0-9]+\.?[0-9]*)", lambda *pair: RateLimit(int(pair[0]), float(pair[1])))
     add("--rate-limit", **form, help="the account's rate limit, such as 200/60 (default: none)")
     add = parser.add_argument_group("updates of each package that is started", ABOUT_UPDATES).add_argument
     form = _form("URL", "(https?://.+)", str)
     add("--webhook-url", **form, help="where to send them, besides the registered webhook")
     form = _form("CODE,CODE", "([^ ,]+(?:,[^ ,]+)*)", re.compile("[^,]+").findall)
     add("--journey", **form, default="IT,DE", help="the status codes to send (default IT,DE)")
-    form = _form("SECONDS", f"({NUMBER})", float)
-    add("--pause", **form, dest="journey_pause", default="0", help="the real time between two updates (default 0)")
+    text = "the real time between two updates (default 0)"
+    add("--pause", type=float, metavar="SECONDS", dest="journey_pause", default=0.0, help=text)
     add("--repeat", action="store_true", help="deliver each update twice")
-    add("--shuffle", action="store_true", help="deliver them out of order")
+    add("--shuffle", action="store_true", help="deliver them out of order: the newest first")
     return parser
 
 

@@ -115,9 +115,7 @@ def read_package(request: Request, connected: Mapping[str, str]) -> Subscription
         # The API reports a missing number as a system error, and names no field.
         raise RejectionError(400, "unspecified", "A tracking number is required.", error_type="system")
     if code and code not in OPEN_CARRIERS and code not in connected.values():
-        raise RejectionError(
-            400, "carrier_not_connected", f"{code} is not connected to this account.", carrier_code=code
-        )
+        raise RejectionError(400, "carrier_not_connected", f"{code} is not connected.", carrier_code=code)
     if code == "" or (code is None and identifier is None):
         raise RejectionError(400, "field_value_required", "A carrier is required.", error_type="validation")
     if identifier is not None:
@@ -158,6 +156,6 @@ class RateLimit:
         seconds = str(max(1, ceil(round(self._ends - now, 6))))  # a sum with a large `now` is not exact
         headers = {"Retry-After": seconds} if self.retry_after and not is_allowed else {}
         if self.headers:
-            values = str(self.limit), str(self._left), seconds
-            headers |= zip(("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"), values, strict=True)
+            headers |= {"RateLimit-Limit": str(self.limit), "RateLimit-Remaining": str(self._left)}
+            headers["RateLimit-Reset"] = seconds
         return is_allowed, headers

@@ -12,14 +12,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import cached_property
+from http.client import responses
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from typing import Any, Self
 
-from .protocol import RateLimit, RejectionError, Request, Response, error, read_package, request_ids
-from .updates import MAX_TRIES, RETRY_PAUSE, Delivery, History, Signer, Update, post, shuffled
+from .protocol import RateLimit, RejectionError, Request, Response, Subscription, error, read_package, request_ids
+from .updates import MAX_TRIES, RETRY_PAUSE, Delivery, History, Signer, Update, post
 from .webhooks import Registry
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class FakeShipEngine:
             journey does not end at `DE` or `EX`.
         journey_pause: Seconds between two updates of a journey. Their events are six hours apart in any case.
         repeat: Whether a journey delivers each update twice.
-        shuffle: Whether a journey delivers its updates out of order.
+        shuffle: Whether a journey delivers its updates out of order: the newest first.
 
     Attributes:
         url: Its address, for `base_url=`.
@@ -84,8 +84,8 @@ class FakeShipEngine:
         self.subscriptions = self._history.subscriptions
         self._operations: dict[str, dict[str, Callable[[Request], object]]] = {
             "/v1/tracking/start": {"POST": self._start},
-            "/v1/tracking/stop": {"POST": self._stop},
-            "/v1/tracking": {"GET": self._get},
+            "/v1/tracking/stop": {"POST": lambda request: self._history.stop(self._package(request).tracking_number)},
+            "/v1/tracking": {"GET": lambda request: self._history.get(self._package(request).tracking_number)},
             WEBHOOKS: {"GET": lambda _: self.webhooks, "POST": self._registry.create},
             WEBHOOKS + "/": {"PUT": self._registry.update, "DELETE": self._registry.delete},  # with an ID
             "/jwks": {"GET": lambda _: {"keys": self._signer.keys}},
@@ -122,7 +122,7 @@ class FakeShipEngine:
 
         An update that the receiver does not accept is sent again in the background.
         """
-        receivers = [_receiver(to)] if to else self._receivers()
+        receivers: list[dict[str, Any]] = [{"url": to, "headers": []}] if to else self._receivers()
         if not receivers:
             raise ValueError("no URL to deliver to: pass to=…, set webhook_url or register a webhook")
         body = self._add_event(tracking_number, status_code, data)
@@ -132,8 +132,8 @@ class FakeShipEngine:
     def sign(self, body: bytes, timestamp: str | None = None) -> dict[str, str]:
         """Return the three headers of a delivery, signed with the current key. The default timestamp is now."""
         with self._lock:
-            now = datetime.fromtimestamp(time.time(), UTC)  # tests replace time.time
-            return self._signer.sign(body, timestamp or now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+            now = time.gmtime(time.time())  # tests replace time.time
+            return self._signer.sign(body, timestamp or time.strftime("%Y-%m-%dT%H:%M:%SZ", now))
 
     def rotate_key(self, keep: bool = True) -> None:
         """Sign with a new key from now on; `keep` the old one in `/jwks`.
@@ -149,7 +149,7 @@ class FakeShipEngine:
     def _receivers(self) -> list[dict[str, Any]]:
         """Return the webhooks that updates go to."""
         registered = [webhook for webhook in self.webhooks if webhook["event"] == "track"]
-        return [_receiver(self.webhook_url), *registered] if self.webhook_url else registered
+        return [{"url": self.webhook_url, "headers": []}, *registered] if self.webhook_url else registered
 
     def _add_event(self, number: str, status_code: str, data: dict[str, Any]) -> bytes:
         with self._lock:
@@ -171,7 +171,7 @@ class FakeShipEngine:
 
     def _travel(self, number: str, receivers: list[dict[str, Any]]) -> None:
         bodies = (body for code in self.journey for body in [self._add_event(number, code, {})] * (1 + self.repeat))
-        for body in shuffled(list(bodies)) if self.shuffle else bodies:
+        for body in reversed(list(bodies)) if self.shuffle else bodies:
             for receiver in receivers:
                 self._deliver(receiver, body)
             if self._server.closed.wait(self.journey_pause) or not self._history.is_subscribed(number):
@@ -210,16 +210,13 @@ class FakeShipEngine:
         return operations[request.method]
 
     def _start(self, request: Request) -> None:
-        package = read_package(request, self.connected)
+        package = self._package(request)
         self._history.start(package, package.carrier_code or self.connected.get(package.carrier_id or ""))
         if receivers := self._receivers():
             self._server.start_thread(self._travel, package.tracking_number, receivers)
 
-    def _stop(self, request: Request) -> None:
-        self._history.stop(read_package(request, self.connected).tracking_number)
-
-    def _get(self, request: Request) -> dict[str, Any]:
-        return self._history.get(read_package(request, self.connected).tracking_number)
+    def _package(self, request: Request) -> Subscription:
+        return read_package(request, self.connected)
 
     def __enter__(self) -> Self:
         return self
@@ -230,10 +227,6 @@ class FakeShipEngine:
     def close(self) -> None:
         """Stop listening, close all connections and end all deliveries. Closing twice is fine."""
         self._server.close()
-
-
-def _receiver(url: str) -> dict[str, Any]:
-    return {"url": url, "headers": []}
 
 
 class _Server(ThreadingTCPServer):
@@ -260,7 +253,7 @@ class _Server(ThreadingTCPServer):
                 connection.shutdown(socket.SHUT_RDWR)
         end = time.monotonic() + MAX_CLOSE
         for thread in threading.enumerate():
-            if thread.name == self._name and thread is not threading.current_thread():
+            if thread.name == self._name:
                 thread.join(max(0.0, end - time.monotonic()))
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -284,10 +277,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _respond(self) -> None:
         assert isinstance(self.server, _Server)
         try:
-            body = self._read_body()
+            request = Request(self.command, self.path, self.headers.items(), self._read_body())
         except ValueError:
-            return self.send_error(400, "The length of the body is not valid.")
-        request = Request(self.command, self.path, self.headers.items(), body)
+            return self.send_error(400)
         response = self.server.fake.respond(request)
         self.server.closed.wait(response.delay)
         self._send(response)
@@ -299,7 +291,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.closed.wait()
         return None
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_TRACE = do_QUERY = _respond  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_QUERY = _respond  # noqa: N815
 
     def _read_body(self) -> bytes:
         """Return the body. Raises ValueError if its length, or that of a chunk, is not a short number."""
@@ -313,16 +305,14 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(chunks)
 
     def _send(self, response: Response) -> None:
-        head = response.data[: response.data.find(b"\r\n\r\n") + 4]  # not `partition`: it would copy a large body
-        log.info("%s -> %s", self.requestline, head.partition(b"\r\n")[0].decode("latin-1"))
-        self.wfile.write(head if self.command == "HEAD" else response.data)
+        status_line = response.data[: response.data.find(b"\r\n")]  # not `partition`: it would copy a large body
+        log.info("%s -> %s", self.requestline, status_line.decode("latin-1"))
+        self.wfile.write(response.data)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Reject what is not a valid request, with the API's error body."""
         self.close_connection = True
-        code = {501: 405, 505: 400}.get(code, code)  # an unknown method or version is the client's fault
-        headers, text = {"Connection": "close"}, message or "This is not a valid request."
-        self._send(error(code, "unspecified", text, error_type="validation", headers=headers))
+        self._send(error(code, "unspecified", message or responses[code], headers={"Connection": "close"}))
 
 
 def _length(digits: str, base: int) -> int:

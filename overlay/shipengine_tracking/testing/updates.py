@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import time
 import uuid
 from base64 import b64encode, urlsafe_b64encode
@@ -183,9 +182,3 @@ def post(delivery: Delivery, headers: dict[str, str]) -> bool:
         delivery.statuses.append(type(error).__name__)
     log.info("%s <- an update: %s", delivery.url, delivery.statuses[-1])
     return delivery.is_accepted
-
-
-def shuffled(bodies: list[bytes]) -> list[bytes]:
-    """Return the bodies in a random order that differs from the given one, if possible."""
-    order = random.sample(bodies, len(bodies))
-    return order if order != bodies else order[::-1]
