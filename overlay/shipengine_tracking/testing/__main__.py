@@ -59,8 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--webhook-url", **form, help="where to send them, besides the registered webhook")
     form = _form("CODE,CODE", "([^ ,]+(?:,[^ ,]+)*)", re.compile("[^,]+").findall)
     add("--journey", **form, default="IT,DE", help="the status codes to send (default IT,DE)")
-    text = "the real time between two updates (default 0)"
-    add("--pause", type=float, metavar="SECONDS", dest="journey_pause", default=0.0, help=text)
+    form = _form("SECONDS", r"([0-9]{1,5}(?:\.[0-9]+)?)", float)
+    add("--pause", **form, dest="journey_pause", default="0", help="the real time between two updates (default 0)")
     add("--repeat", action="store_true", help="deliver each update twice")
     add("--shuffle", action="store_true", help="deliver them out of order: the newest first")
     return parser
