@@ -13,7 +13,7 @@ import pytest
 import generate
 import spec
 from document import DOCUMENT
-from spec_places import operations
+from spec_lookup import operations
 
 PACKAGE = generate.GENERATED / generate.PACKAGE
 ENUM = f"{generate.PACKAGE}/models/known_error_source.py"

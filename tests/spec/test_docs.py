@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, ViewportSize, expect, sync_playwr
 import docs
 from document import DOCUMENT
 from shipengine_tracking.testing import FakeShipEngine, Subscription
-from spec_places import METHODS, resolved
+from spec_lookup import METHODS, resolved
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SIZES = {"desktop": ViewportSize(width=1400, height=900), "phone": ViewportSize(width=390, height=844)}

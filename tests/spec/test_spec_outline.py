@@ -9,8 +9,8 @@ import pytest
 import spec_outline
 from document import DOCUMENT, GONE, edited
 from spec import SPEC
+from spec_lookup import operations
 from spec_outline import breaking, main, named, outline
-from spec_places import operations
 
 START = "POST /v1/tracking/start"
 PATH = "#/paths/~1v1~1tracking~1start"

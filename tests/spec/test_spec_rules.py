@@ -8,7 +8,7 @@ import pytest
 import spec_rules
 from document import DOCUMENT, GONE, edited
 from spec import SPEC, problems
-from spec_places import loaded_schemas, operations
+from spec_lookup import loaded_schemas, operations
 from spec_rules import findings, main
 
 OPERATIONS = {

@@ -16,7 +16,7 @@ from document import DOCUMENT
 from shipengine_tracking import TrackingClient
 from shipengine_tracking.exceptions import CODES, exception_class
 from shipengine_tracking.testing import FakeShipEngine, Subscription
-from spec_places import needs_key, operations, resolved
+from spec_lookup import needs_key, operations, resolved
 
 PRODUCTION = DOCUMENT["servers"][0]["url"]
 OPERATIONS = {operation["operationId"]: operation for operation in operations(DOCUMENT)}
