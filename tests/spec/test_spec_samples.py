@@ -21,6 +21,7 @@ PRODUCTION = DOCUMENT["servers"][0]["url"]
 OPERATIONS = {operation["operationId"]: operation for operation in operations(DOCUMENT)}
 RECEIVER = DOCUMENT["webhooks"]["tracking_update"]["post"]["x-codeSamples"][0]["source"]
 PACKAGE = Subscription("9405511899223197428490", "stamps_com", None)
+PYTHON = (sys.executable, "-W", "error", "-c")
 URL, NEW_URL = "https://example.com/shipengine", "https://example.com/shipengine/v2"
 CURL = pytest.mark.skipif(
     not shutil.which("curl") and os.environ.get("CI") != "true",
@@ -66,16 +67,12 @@ def sample(operation_id: str, label: str) -> str:
 
 
 def run(fake: FakeShipEngine, *command: str) -> str:
-    """Run a command with the API key in the environment, and return its output."""
+    """Run a command against a fake server, with its API key in the environment, and return the output."""
+    local = [word.replace(PRODUCTION, fake.url) for word in command]
     settings = os.environ | {"SHIPENGINE_API_KEY": fake.api_key, "SHIPENGINE_BASE_URL": fake.url}
-    done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(local, env=settings, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
-
-
-def run_python(fake: FakeShipEngine, source: str) -> str:
-    """Run a Python sample, and return its output."""
-    return run(fake, sys.executable, "-W", "error", "-c", source.replace(PRODUCTION, fake.url))
 
 
 def send(fake: FakeShipEngine, source: str) -> int:
@@ -95,19 +92,19 @@ def test_sample_runs_and_has_its_effect(operation_id: str, label: str, fake: Fak
     if label == "HTTP":
         assert send(fake, source) == expected.status
     elif label == "cURL":
-        command = source.replace("curl ", "curl --silent --show-error ", 1).replace(PRODUCTION, fake.url)
+        command = source.replace("curl ", "curl --silent --show-error ", 1)
         assert bool(run(fake, "bash", "-c", command)) == (expected.status == 200)
     else:
-        assert re.fullmatch(expected.output, run_python(fake, source))
+        assert re.fullmatch(expected.output, run(fake, *PYTHON, source))
     assert fake.subscriptions == expected.subscriptions[1]
     assert [webhook["url"] for webhook in fake.webhooks] == expected.webhooks[1]
 
 
 def test_python_sample_prints_the_error_that_it_catches(fake: FakeShipEngine) -> None:
     not_connected = sample("start_tracking", "Python").replace("stamps_com", "purolator_ca")
-    assert run_python(fake, not_connected).startswith("Connect the carrier first: ")
+    assert run(fake, *PYTHON, not_connected).startswith("Connect the carrier first: ")
     prepare(fake, EXPECTED["list_webhooks"])
-    assert run_python(fake, sample("create_webhook", "Python")).startswith("Not registered: ")
+    assert run(fake, *PYTHON, sample("create_webhook", "Python")).startswith("Not registered: ")
 
 
 def test_sample_of_the_webhook_verifies_updates(
