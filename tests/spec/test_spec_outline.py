@@ -9,7 +9,6 @@ import pytest
 import spec_outline
 from document import DOCUMENT, GONE, edited
 from spec import SPEC
-from spec_lookup import operations
 from spec_outline import breaking, main, named, outline
 
 START = "POST /v1/tracking/start"
@@ -19,6 +18,7 @@ SCHEMAS, RESPONSES = "#/components/schemas", "#/components/responses"
 ERROR, UPDATE_WEBHOOK = f"{SCHEMAS}/Error/properties", f"{SCHEMAS}/UpdateWebhookRequest"
 STRING = {"type": "string"}
 SIZE = {"name": "size", "in": "query", "required": True, "schema": STRING}
+CAUSES = {"type": "array", "items": {"allOf": [{"properties": {"size": STRING}, "required": ["size"]}]}}
 BODY = {"required": True, "content": {"text/plain": {"schema": STRING}}}
 
 
@@ -30,7 +30,6 @@ def broken_by(place: str, value: object) -> list[str]:
 def test_outline_has_a_line_for_each_part(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert set(capsys.readouterr().out.splitlines()) >= {
-        "server https://api.shipengine.com",
         "security api_key: in header, name API-Key, type apiKey",
         f"{START}: operationId start_tracking, security [{{api_key: []}}], tags [tracking]",
         f"{START} query carrier_id: string, maxLength 25, minLength 1, pattern ^se(-[a-z0-9]+)+$",
@@ -39,19 +38,8 @@ def test_outline_has_a_line_for_each_part(capsys: pytest.CaptureFixture[str]) ->
         "PUT /v1/environment/webhooks/{webhook_id} body application/json: UpdateWebhookRequest, required",
         "webhook tracking_update header x-shipengine-timestamp: string, required",
         "schema Error.field_value: anything",
-        "schema KnownStatusCode.DE: value",
         "schema TrackingInformation.ship_date: string, format date-time | string | null",
         "schema Webhook.headers: array of WebhookHeader | null",
-    }
-
-
-def test_outline_shows_what_is_inside_inline_schemas() -> None:
-    inner = {"type": "object", "properties": {"size": {"enum": ["M"]}}, "required": ["size"]}
-    lines = outline(edited(f"{ERROR}/causes", {"type": "array", "items": {"allOf": [inner, STRING]}}))
-    assert {place: facts for place, facts in lines.items() if place.startswith("schema Error.causes")} == {
-        "schema Error.causes": "array of object & string",
-        "schema Error.causes[].size": "anything, required",
-        "schema Error.causes[].size.M": "value",
     }
 
 
@@ -62,8 +50,7 @@ def test_outline_shows_what_is_inside_inline_schemas() -> None:
         pytest.param(f"{PATH}/parameters", [SIZE], f"{START} query size", id="new parameter of a path required"),
         pytest.param(f"{POST}/requestBody", BODY, f"{START} body text/plain", id="new body required"),
         pytest.param(f"{POST}/responses/404", GONE, f"{START} response 404", id="response removed"),
-        pytest.param(f"{RESPONSES}/RateLimited/headers", {}, f"{START} response 429 header Retry-After", id="header"),
-        pytest.param(f"{RESPONSES}/Unavailable/content", {}, f"{START} response 5XX text/html", id="media type"),
+        pytest.param(f"{ERROR}/causes", CAUSES, "Error.causes[].size", id="member of an inline schema required"),
         pytest.param(f"{ERROR}/message/type", ["string", "null"], "Error.message", id="member may be null"),
         pytest.param(f"{SCHEMAS}/Error/required", ["error_code"], "Error.message", id="member no longer required"),
         pytest.param(f"{UPDATE_WEBHOOK}/required", ["url"], "UpdateWebhookRequest.url", id="member now required"),
@@ -73,7 +60,7 @@ def test_outline_shows_what_is_inside_inline_schemas() -> None:
     ],
 )
 def test_breaking_change_is_reported(pointer: str, value: object, place: str) -> None:
-    assert place in broken_by(pointer, value)
+    assert [found for found in broken_by(pointer, value) if found.startswith(place)] == [place]  # without its parts
 
 
 @pytest.mark.parametrize(
@@ -89,10 +76,6 @@ def test_breaking_change_is_reported(pointer: str, value: object, place: str) ->
 )
 def test_addition_or_rewording_is_not_breaking(pointer: str, value: object) -> None:
     assert broken_by(pointer, value) == []
-
-
-def test_parts_of_something_removed_are_not_listed() -> None:
-    assert len(broken_by("#/paths", {})) == len(operations(DOCUMENT))
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,6 @@ CASES = [
     described(f"{PARTS}/examples/missing_key/summary", "example"),
     described(f"{SCHEMAS}/TrackingEvent/description", "schema"),
     described(f"{DATA}/ship_date/description", "member"),
-    case("everything_is_described", f"{DATA}/events/items", {"type": "string", "examples": ["-"]}, "has no", "item"),
     case("scalars_have_examples", f"{ERROR}/error_code/examples", GONE, "has no example", "member"),
     case("scalars_have_examples", f"{UPDATE}/requestBody/{JSON}/examples", GONE, "has no example", "body"),
     case("prose_is_in_sentences", f"{ERROR}/message/description", "one sentence.", "'one sentence.'", "lower case"),
@@ -62,7 +61,6 @@ CASES = [
     case("received_objects_are_tolerant", f"{WEBHOOK}/name/type", "string", "name may not be null", "response"),
     case("received_objects_are_tolerant", f"{SCHEMAS}/Webhook/required", ["url"], "event may not be null", "required"),
     case("responses_are_declared", f"{START}/responses/204", GONE, "does not declare 2XX", "no success"),
-    case("responses_are_declared", f"{START}/responses/401", GONE, "does not declare 401", "no 401"),
     case("responses_are_declared", f"{DELETE}/responses/404", GONE, "declare 404", "no 404"),
     case("responses_are_declared", f"{PARTS}/responses/RateLimited/headers", {}, "no Retry-After", "no Retry-After"),
     case("responses_are_declared", f"{PARTS}/responses/Webhooks/content", GONE, "200 has no body", "200 without body"),
@@ -71,7 +69,6 @@ CASES = [
     case("responses_are_declared", f"{PARTS}/responses/KeySetRejected/content", {"text/plain": {}}, "4XX", "no key"),
     case("only_calls_with_a_key_need_it", f"{START}/security", [{"api_key": []}], "is not None", "own security"),
     case("only_calls_with_a_key_need_it", f"{UPDATE}/security", GONE, "is not []", "webhook"),
-    case("only_calls_with_a_key_need_it", f"{JWKS}/security", GONE, "is not []", "keys"),
     case("operations_have_samples", f"{START}/x-codeSamples", GONE, "are [], not ['HTTP'", "none"),
     case("operations_have_samples", f"{UPDATE}/x-codeSamples/0", GONE, "not ['Python']", "webhook"),
 ]
@@ -99,9 +96,8 @@ def test_rules_accept_a_correct_edit(place: str, value: Any) -> None:
     assert findings(edited(place, value)) == []
 
 
-def test_every_rule_has_a_case_and_a_docstring() -> None:
+def test_every_rule_has_a_case() -> None:
     assert {rule.__name__ for rule in spec_rules.RULES} == {param.values[0] for param in CASES}
-    assert all(rule.__doc__ for rule in spec_rules.RULES)
 
 
 @pytest.mark.parametrize(
