@@ -8,7 +8,7 @@ A wrong use names the error that mypy and pyright report. Both fail if the error
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from datetime import datetime
 from typing import Any, assert_type
 
@@ -64,6 +64,7 @@ def runs(client: TrackingClient, endless: Iterator[Package], later: AsyncIterato
 
 async def runs_in_tasks(client: AsyncTrackingClient, given: list[Package], later: AsyncIterator[Package]) -> None:
     assert_type(client.start_many(given), AsyncGenerator[Outcome, None])
+    assert_type(client.start_many(later), AsyncGenerator[Outcome, None])
     list(client.start_many(later))  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
 
 
@@ -95,11 +96,6 @@ def events(event: webhooks.TrackingEvent) -> None:
         assert_type(webhooks.parse_date(move.occurred_at), datetime | None)
         use(move.occurred_at.year)  # type: ignore[union-attr] # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess]
     use(event.data.status_code == webhooks.StatusCode.DE, event.data.status_code == "DE")
-
-
-def rejected_deliveries(invalid: exceptions.InvalidPayloadError, other: exceptions.OtherEventError) -> None:
-    assert_type((invalid.http_status, invalid.body), tuple[int, bytes])
-    assert_type(other.document, Mapping[str, Any])
 
 
 def fake_server() -> None:

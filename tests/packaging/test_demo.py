@@ -5,20 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import demo as script
 from shipengine_tracking.testing import FakeShipEngine, Subscription
 
-DEMO = Path(__file__).parents[2] / "scripts" / "demo.py"
-
 
 def demo(**environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, DEMO], env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
+    command, settings = [sys.executable, script.__file__], os.environ | environment
+    return subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
 
 
 def test_demo_ignores_the_key_and_the_address_of_the_user() -> None:
