@@ -51,7 +51,7 @@ EXPECTED = {
 
 
 def prepare(fake: FakeShipEngine, expected: Expected) -> None:
-    """Bring a fake server into the state that an operation needs."""
+    """Create the subscriptions and webhooks that an operation needs."""
     with TrackingClient(fake.api_key, base_url=fake.url) as client:
         for package in expected.subscriptions[0]:
             client.start(tracking_number=package.tracking_number, carrier_code=package.carrier_code)
