@@ -54,7 +54,7 @@ def against_the_real_service(code: str, number: str) -> int:
             print(f"Making one call with {client!r}\n")
             client.start(carrier_code=code, tracking_number=number)
     except ShipEngineError as error:
-        tell(error)
+        print_result(error)
         return 1
     print(f"   204: tracking of {number}, carrier {code}, has started. Its updates go to your webhook.")
     return 0
@@ -81,7 +81,7 @@ def against_the_fake() -> int:
         print(f"\n3. verifier.verify(headers, body), for each update; the fake sends one every {PAUSE:g} seconds")
         updates = [received.get(timeout=30) for _ in range(2)]
         for update in updates:
-            tell(update)
+            print_result(update)
 
         print("\n4. client.get(…)")
         state = client.get(tracking_number=NUMBER, carrier_code=CARRIER)
@@ -92,7 +92,7 @@ def against_the_fake() -> int:
         body = sent.body.replace(b"AUSTIN", b"BOSTON")
         response = httpx.post(url, content=body, headers=sent.headers, trust_env=False)  # without a proxy
         forged = received.get(timeout=30)
-        tell(forged)
+        print_result(forged)
         print(f"   The receiver responded with {response.status_code}.")
 
         print('\n6. client.start(…, carrier_code="dhl_express"), which is not connected to the account')
@@ -106,7 +106,7 @@ def against_the_fake() -> int:
         client.stop(tracking_number=NUMBER, carrier_code=CARRIER)
         print("   204: tracking has stopped.")
         try:
-            tell(received.get(timeout=1.5 * PAUSE))
+            print_result(received.get(timeout=1.5 * PAUSE))
         except Empty:
             print(f"   No update arrived in the next {1.5 * PAUSE:g} seconds.")
 
@@ -156,13 +156,13 @@ def failure(call: Callable[[], object]) -> ShipEngineError | None:
     try:
         call()
     except ShipEngineError as error:
-        tell(error)
+        print_result(error)
         return error
     print("   It succeeded.")
     return None
 
 
-def tell(what: TrackingEvent | ShipEngineError) -> None:
+def print_result(what: TrackingEvent | ShipEngineError) -> None:
     """Print an update or an exception."""
     if isinstance(what, TrackingEvent):
         print(f"   {what.data.tracking_number} is {what.data.status_code}: {what.data.status_description}")

@@ -52,8 +52,8 @@ TEMPLATE = """<!doctype html>
 """
 
 
-def adapted(document: dict[str, Any]) -> dict[str, Any]:
-    """Change the document where Scalar needs it, and return it."""
+def adapt_for_scalar(document: dict[str, Any]) -> dict[str, Any]:
+    """Change what Scalar would not show or would show wrongly, and return the document."""
     carrier_id = document["components"]["parameters"]["carrier_id"]
     (value,) = carrier_id["schema"].pop("examples")
     carrier_id["examples"] = {"default": {"value": value, "x-disabled": True}}  # or Scalar's samples would send it
@@ -65,7 +65,7 @@ def adapted(document: dict[str, Any]) -> dict[str, Any]:
 
 def main(page: Path = PAGE) -> None:
     """Write the page and print its path."""
-    document = adapted(load(SPEC))
+    document = adapt_for_scalar(load(SPEC))
     bundle = (resources.files("offapi") / "scalar.js").read_text().replace("</script", r"<\/script")
     options = json.dumps({**OPTIONS, "content": document}).replace("</", r"<\/")
     page.parent.mkdir(parents=True, exist_ok=True)

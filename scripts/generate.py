@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import spec
-from spec_places import loaded_schemas
+from spec_lookup import loaded_schemas
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "generated"

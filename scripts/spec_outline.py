@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from spec import SPEC, Document, SpecError, load, parse
-from spec_places import METHODS, resolved
+from spec_lookup import METHODS, resolved
 
 ROOT = SPEC.parent.parent
 NAME = SPEC.relative_to(ROOT)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spec import SPEC, Document, SpecError, load, problems, shown
-from spec_places import METHODS, loaded_schemas, needs_key, nodes, object_schemas, resolved
+from spec_lookup import METHODS, loaded_schemas, needs_key, nodes, object_schemas, resolved
 
 Node = dict[str, Any]
 Findings = Iterator[str]

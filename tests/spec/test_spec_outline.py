@@ -10,16 +10,15 @@ import spec_outline
 from document import DOCUMENT, GONE, edited
 from spec import SPEC
 from spec_outline import breaking, main, named, outline
-from spec_places import operations
 
 START = "POST /v1/tracking/start"
 PATH = "#/paths/~1v1~1tracking~1start"
-POST, UPDATE = f"{PATH}/post", "#/webhooks/tracking_update/post"
+POST, OPERATION = f"{PATH}/post", DOCUMENT["paths"]["/v1/tracking/start"]["post"]
 SCHEMAS, RESPONSES = "#/components/schemas", "#/components/responses"
-ERROR = f"{SCHEMAS}/Error/properties"
-CARRIER_ID = "#/components/parameters/carrier_id"
+ERROR, UPDATE_WEBHOOK = f"{SCHEMAS}/Error/properties", f"{SCHEMAS}/UpdateWebhookRequest"
 STRING = {"type": "string"}
 SIZE = {"name": "size", "in": "query", "required": True, "schema": STRING}
+CAUSES = {"type": "array", "items": {"allOf": [{"properties": {"size": STRING}, "required": ["size"]}]}}
 BODY = {"required": True, "content": {"text/plain": {"schema": STRING}}}
 
 
@@ -28,40 +27,19 @@ def broken_by(place: str, value: object) -> list[str]:
     return breaking(outline(DOCUMENT), outline(edited(place, value)), set())
 
 
-LINES = {
-    "server https://api.shipengine.com",
-    "security api_key: in header, name API-Key, type apiKey",
-    f"{START}: operationId start_tracking, security [{{api_key: []}}], tags [tracking]",
-    f"{START} query carrier_id: string, maxLength 25, minLength 1, pattern ^se(-[a-z0-9]+)+$",
-    f"{START} response 204",
-    f"{START} response 404 application/json: ErrorResponse",
-    f"{START} response 429 header Retry-After: integer",
-    "GET /jwks: operationId get_jwks, security [], tags [webhooks]",
-    "GET /v1/environment/webhooks response 200 application/json: array of Webhook",
-    "PUT /v1/environment/webhooks/{webhook_id} body application/json: UpdateWebhookRequest, required",
-    "webhook tracking_update header x-shipengine-timestamp: string, required",
-    "schema Error.error_code: KnownErrorCode | string, required",
-    "schema Error.field_value: anything",
-    "schema KnownStatusCode.DE: value",
-    "schema TrackingInformation.ship_date: string, format date-time | string | null",
-    "schema Webhook.headers: array of WebhookHeader | null",
-}
-
-
 def test_outline_has_a_line_for_each_part(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
-    printed = capsys.readouterr().out.splitlines()
-    assert set(printed) >= LINES
-    assert len(set(printed)) == len(outline(DOCUMENT))
-
-
-def test_outline_shows_what_is_inside_inline_schemas() -> None:
-    inner = {"type": "object", "properties": {"size": {"enum": ["M"]}}, "required": ["size"]}
-    lines = outline(edited(f"{ERROR}/causes", {"type": "array", "items": {"allOf": [inner, STRING]}}))
-    assert {place: facts for place, facts in lines.items() if place.startswith("schema Error.causes")} == {
-        "schema Error.causes": "array of object & string",
-        "schema Error.causes[].size": "anything, required",
-        "schema Error.causes[].size.M": "value",
+    assert set(capsys.readouterr().out.splitlines()) >= {
+        "security api_key: in header, name API-Key, type apiKey",
+        f"{START}: operationId start_tracking, security [{{api_key: []}}], tags [tracking]",
+        f"{START} query carrier_id: string, maxLength 25, minLength 1, pattern ^se(-[a-z0-9]+)+$",
+        f"{START} response 404 application/json: ErrorResponse",
+        f"{START} response 429 header Retry-After: integer",
+        "PUT /v1/environment/webhooks/{webhook_id} body application/json: UpdateWebhookRequest, required",
+        "webhook tracking_update header x-shipengine-timestamp: string, required",
+        "schema Error.field_value: anything",
+        "schema TrackingInformation.ship_date: string, format date-time | string | null",
+        "schema Webhook.headers: array of WebhookHeader | null",
     }
 
 
@@ -69,86 +47,50 @@ def test_outline_shows_what_is_inside_inline_schemas() -> None:
     ("pointer", "value", "place"),
     [
         pytest.param(PATH, GONE, START, id="operation removed"),
-        pytest.param(f"{POST}/operationId", "begin", START, id="operation ID"),
-        pytest.param(f"{POST}/tags", ["parcels"], START, id="tag"),
-        pytest.param(f"{POST}/security", [], START, id="security of an operation"),
-        pytest.param(f"{POST}/callbacks", {}, START, id="other keyword of an operation"),
-        pytest.param(f"{PATH}/servers", [], START, id="servers of a path"),
-        pytest.param(f"{POST}/parameters/2", GONE, f"{START} query carrier_id", id="parameter removed"),
-        pytest.param(f"{POST}/parameters", [SIZE], f"{START} query size", id="new parameter required"),
         pytest.param(f"{PATH}/parameters", [SIZE], f"{START} query size", id="new parameter of a path required"),
         pytest.param(f"{POST}/requestBody", BODY, f"{START} body text/plain", id="new body required"),
-        pytest.param(f"{CARRIER_ID}/required", True, f"{START} query carrier_id", id="parameter now required"),
-        pytest.param(f"{CARRIER_ID}/schema/maxLength", 9, f"{START} query carrier_id", id="limit"),
-        pytest.param(f"{CARRIER_ID}/style", "simple", f"{START} query carrier_id", id="style of a parameter"),
         pytest.param(f"{POST}/responses/404", GONE, f"{START} response 404", id="response removed"),
-        pytest.param(f"{RESPONSES}/RateLimited/headers", {}, f"{START} response 429 header Retry-After", id="header"),
-        pytest.param(f"{RESPONSES}/Unavailable/content", {}, f"{START} response 5XX text/html", id="media type"),
-        pytest.param(f"{ERROR}/field_name", GONE, "Error.field_name", id="member removed"),
+        pytest.param(f"{ERROR}/causes", CAUSES, "Error.causes[].size", id="member of an inline schema required"),
         pytest.param(f"{ERROR}/message/type", ["string", "null"], "Error.message", id="member may be null"),
         pytest.param(f"{SCHEMAS}/Error/required", ["error_code"], "Error.message", id="member no longer required"),
-        pytest.param(
-            f"{SCHEMAS}/UpdateWebhookRequest/required", ["url"], "UpdateWebhookRequest.url", id="now required"
-        ),
+        pytest.param(f"{UPDATE_WEBHOOK}/required", ["url"], "UpdateWebhookRequest.url", id="member now required"),
         pytest.param(f"{SCHEMAS}/KnownStatusCode/enum", ["IT"], "KnownStatusCode.SP", id="enum value removed"),
-        pytest.param(f"{SCHEMAS}/TrackingEvent", GONE, "TrackingEvent", id="schema removed"),
-        pytest.param("#/webhooks", GONE, "webhook tracking_update", id="webhook removed"),
-        pytest.param(
-            f"{UPDATE}/parameters/2", GONE, "webhook tracking_update header x-shipengine-timestamp", id="signed"
-        ),
         pytest.param("#/servers/1", GONE, "server https://api.eu.shipengine.com", id="server removed"),
         pytest.param("#/components/securitySchemes/api_key/name", "X-Key", "security api_key", id="security scheme"),
     ],
 )
 def test_breaking_change_is_reported(pointer: str, value: object, place: str) -> None:
-    assert place in broken_by(pointer, value)
+    assert [found for found in broken_by(pointer, value) if found.startswith(place)] == [place]  # without its parts
 
 
 @pytest.mark.parametrize(
     ("pointer", "value"),
     [
         pytest.param(f"{PATH}/parameters", [{**SIZE, "required": False}], id="optional parameter"),
-        pytest.param(f"{POST}/requestBody", {**BODY, "required": False}, id="optional body"),
-        pytest.param(
-            f"{POST}/parameters", DOCUMENT["paths"]["/v1/tracking/start"]["post"]["parameters"][::-1], id="order"
-        ),
-        pytest.param(f"{POST}/responses/409", {"$ref": f"{RESPONSES}/Conflict"}, id="response"),
+        pytest.param(f"{POST}/parameters", OPERATION["parameters"][::-1], id="order"),
         pytest.param(f"{POST}/responses/404", DOCUMENT["components"]["responses"]["NotFound"], id="reference followed"),
         pytest.param("#/paths/~1new", {"put": {"parameters": [SIZE], "responses": {}}}, id="operation with parameter"),
         pytest.param(f"{ERROR}/hint", STRING, id="optional member"),
         pytest.param(f"{ERROR}/message/description", "-", id="description"),
-        pytest.param(f"{ERROR}/message/examples", ["-"], id="example"),
-        pytest.param(f"{ERROR}/message/enum", ["No."], id="enum value"),
-        pytest.param(f"{SCHEMAS}/Spare", {**STRING, "enum": ["M"]}, id="schema with an enum value"),
-        pytest.param("#/info/version", "9.9.9", id="version"),
     ],
 )
 def test_addition_or_rewording_is_not_breaking(pointer: str, value: object) -> None:
     assert broken_by(pointer, value) == []
 
 
-def test_parts_of_something_removed_are_not_listed() -> None:
-    assert len(broken_by("#/paths", {})) == len(operations(DOCUMENT))
-
-
 @pytest.mark.parametrize(
-    ("text", "accepted"),
+    ("changelog", "accepted"),
     [
-        pytest.param("- `Error.message` is gone.", True, id="the place"),
-        pytest.param("- `Error` is another.", True, id="what contains the place"),
-        pytest.param("- Error.message is gone.", False, id="no backticks"),
-        pytest.param("- `Err` and `message` are gone.", False, id="other names"),
-        pytest.param("## [1.0.0] - 2026-01-01\n\n- `Error` is another.", False, id="released section"),
+        pytest.param("## [Unreleased]\n- `Error.causes[].size` is gone.", True, id="the place"),
+        pytest.param("## [Unreleased]\n- `Error.causes` is another.", True, id="what contains the place"),
+        pytest.param("## [Unreleased]\n- `Err` and `size` are gone.", False, id="other names"),
+        pytest.param("## [Unreleased]\n## [1.0.0]\n- `Error` is another.", False, id="released section"),
+        pytest.param("## [1.0.0]\n- `Error` is another.", False, id="only released sections"),
     ],
 )
-def test_change_is_accepted_if_the_changelog_names_it(text: str, accepted: bool) -> None:
-    names = named(f"# Changelog\n\n## [Unreleased]\n\n{text}\n")
-    found = breaking({"schema Error.message": "string", "schema Error": ""}, {"schema Error": ""}, names)
-    assert found == ([] if accepted else ["Error.message"])
-
-
-def test_changelog_without_an_unreleased_section_names_nothing() -> None:
-    assert named("# Changelog\n\n## [1.0.0]\n\n- `Error`\n") == set()
+def test_change_is_accepted_if_the_changelog_names_it(changelog: str, accepted: bool) -> None:
+    found = breaking({"schema Error.causes[].size": "string"}, {}, named(changelog))
+    assert found == ([] if accepted else ["Error.causes[].size"])
 
 
 def test_main_compares_with_a_revision(
@@ -161,18 +103,16 @@ def test_main_compares_with_a_revision(
     for command in ("init -q", "add -A", "-c user.name=A -c user.email=a@b.c commit -qm One"):
         subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
     monkeypatch.setattr(spec_outline, "ROOT", tmp_path)
-    assert main(["HEAD"]) == 0
-    assert capsys.readouterr() == ("", "")
-
-    page.write_text(page.read_text().replace("maxLength: 25", "maxLength: 20"))
+    page.write_text(page.read_text().replace("operationId: start_tracking", "operationId: begin"))
     assert main(["HEAD"]) == 1
-    said = capsys.readouterr()
-    assert f"- {START} query carrier_id: string, maxLength 25," in said.out
-    assert f"+ {START} query carrier_id: string, maxLength 20," in said.out
-    assert f"does not name `{START} query carrier_id`" in said.err
+    printed = capsys.readouterr()
+    assert [line.partition(",")[0] for line in printed.out.splitlines()] == [
+        f"- {START}: operationId start_tracking",
+        f"+ {START}: operationId begin",
+    ]
+    assert f"does not name `{START}`" in printed.err
 
-    changed = [place for place in outline(DOCUMENT) if place.endswith((" query carrier_id", " path webhook_id"))]
-    changelog.write_text(f"## [Unreleased]\n\n- Shorter: `{'`, `'.join(changed)}`\n")
+    changelog.write_text(f"## [Unreleased]\n- `{START}` has another name.\n")
     assert main(["HEAD"]) == 0
     with pytest.raises(SystemExit, match="nowhere is not a git revision"):
         main(["nowhere"])
