@@ -5,14 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import os
+import signal
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Any
 from unittest import mock
 
 from shipengine_tracking.__main__ import main
 from shipengine_tracking.testing import FakeShipEngine
 
+HEADER = "tracking_number,carrier,line,result,code,message,request_id\n"
 COMMAND = [sys.executable, "-m", "shipengine_tracking"]
 Result = tuple[int, str, str]  # exit status, stdout, stderr
 
@@ -22,11 +28,13 @@ def environment(fake: FakeShipEngine | None) -> dict[str, str]:
     return {**os.environ, "COLUMNS": "100", "TERM": "xterm", **own}
 
 
-def run(fake: FakeShipEngine | None, *arguments: str, err: io.BytesIO | None = None, **env: str) -> Result:
+def run(
+    fake: FakeShipEngine | None, *arguments: str, env: dict[str, str] | None = None, err: io.BytesIO | None = None
+) -> Result:
     """Run a command in this process; `err` has what it has written so far."""
     out, err = io.BytesIO(), err or io.BytesIO()
     with (
-        mock.patch.dict(os.environ, {**environment(fake), **env}),
+        mock.patch.dict(os.environ, environment(fake) | (env or {})),
         mock.patch.object(sys, "argv", ["shipengine-tracking", *arguments]),
         mock.patch.object(sys, "excepthook", sys.excepthook),  # typer replaces it
         redirect_stdout(io.TextIOWrapper(out, "utf-8", write_through=True)),
@@ -34,6 +42,23 @@ def run(fake: FakeShipEngine | None, *arguments: str, err: io.BytesIO | None = N
     ):
         status = main()
         return status, out.getvalue().decode(), err.getvalue().decode()
+
+
+def run_until(visit: Callable[[io.BytesIO], object], fake: FakeShipEngine, *arguments: str) -> Result:
+    """Run a command, call `visit` with its stderr in another thread, then press Ctrl-C."""
+    err = io.BytesIO()
+    with ThreadPoolExecutor() as threads:
+        visitor = threads.submit(visit, err)
+        visitor.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGINT))
+        result = run(fake, *arguments, err=err)
+        visitor.result()
+    return result
+
+
+def start_process(fake: FakeShipEngine, *arguments: str) -> Any:
+    """Start a command as a process with pipes."""
+    pipes: dict[str, Any] = {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE}
+    return Popen([*COMMAND, *arguments], env=environment(fake), **pipes)
 
 
 def write_file(path: Path, numbers: list[str]) -> str:
