@@ -19,8 +19,8 @@ from shipengine_tracking.__main__ import main
 from shipengine_tracking.testing import FakeShipEngine
 
 HEADER = "tracking_number,carrier,line,result,code,message,request_id\n"
-COMMAND = [sys.executable, "-m", "shipengine_tracking"]
 Result = tuple[int, str, str]  # exit status, stdout, stderr
+COMMAND = [sys.executable, "-m", "shipengine_tracking"]
 
 
 def environment(fake: FakeShipEngine | None) -> dict[str, str]:
@@ -44,11 +44,15 @@ def run(
         return status, out.getvalue().decode(), err.getvalue().decode()
 
 
-def run_until(visit: Callable[[io.BytesIO], object], fake: FakeShipEngine, *arguments: str) -> Result:
-    """Run a command, call `visit` with its stderr in another thread, then press Ctrl-C."""
-    err = io.BytesIO()
+class Terminal(io.BytesIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def run_until(visit: Callable[[], object], fake: FakeShipEngine, *arguments: str, err: io.BytesIO) -> Result:
+    """Run a command, call `visit` in another thread, then press Ctrl-C."""
     with ThreadPoolExecutor() as threads:
-        visitor = threads.submit(visit, err)
+        visitor = threads.submit(visit)
         visitor.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGINT))
         result = run(fake, *arguments, err=err)
         visitor.result()

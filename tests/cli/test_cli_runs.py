@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import random
 import re
 import signal
-import subprocess
 import threading
 import tracemalloc
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from commands import COMMAND, HEADER, environment, read_report, run, run_until, sent, start_process, started, write_file
+from commands import HEADER, Terminal, read_report, run, run_until, sent, start_process, started, write_file
 
 from shipengine_tracking.testing import FakeShipEngine, RateLimit, Request, Response, error
 from support import PausedShipEngine, takes, wait_until
@@ -122,13 +118,20 @@ def test_account_error_stops_the_run_which_can_be_continued(
         assert started(report) == sent(fake) == sorted(str(n) for n in range(40))
 
 
-def test_ctrl_c_ends_at_once_and_says_how_to_continue(files: tuple[str, Path]) -> None:
-    with PausedShipEngine() as fake, takes(0.0):
-        status, out, err = run_until(
-            lambda _: wait_until(lambda: len(fake.requests) == 8), fake, "start-many", files[0]
-        )
-    assert (status, out) == (130, "Started 0, failed 0, skipped 0\n")
-    assert "40 packages were not sent. With --report" in err
+def test_terminal_shows_progress_and_ctrl_c_ends_at_once(files: tuple[str, Path]) -> None:
+    def wait_for_progress() -> None:
+        progress = rb"20/40 .*[0-9.]+/s [0-9]:[0-9]{2}:[0-9]{2}"  # total, rate and remaining time
+        wait_until(lambda: re.search(progress, re.sub(rb"\x1b\[[0-9;?]*m", b"", screen.getvalue())))
+
+    path, screen = Path(files[0]), Terminal()
+    path.write_text(path.read_text().replace("\n4,ups\n", "\n4,seko\n"))
+    with PausedShipEngine(unpaused=[str(n) for n in range(20)]) as fake, takes(0.0):
+        status, out, err = run_until(wait_for_progress, fake, "start-many", str(path), "--json", err=screen)
+    assert (status, out.count('"line"')) == (130, 20)
+    assert "Line 6: 4: 400 carrier_not_connected: " in err
+    assert '"line"' not in err
+    assert "20 packages were not sent. With --report" in err
+    assert err.endswith("Started 19, failed 1, skipped 0\n")
 
 
 def test_closed_pipe_ends_the_run_without_a_traceback(fake: FakeShipEngine, tmp_path: Path) -> None:
@@ -142,52 +145,15 @@ def test_closed_pipe_ends_the_run_without_a_traceback(fake: FakeShipEngine, tmp_
     assert set(started(report)) <= set(sent(fake)) < {str(n) for n in range(3_000)}
 
 
-def read_terminal(terminal: int) -> Iterator[str]:
-    """Yield everything written so far, without colors and cursor movements, whenever there is more."""
-    written = b""
-    with suppress(OSError):  # the process has ended
-        while data := os.read(terminal, 65_536):
-            written += data
-            yield re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", written.decode(errors="replace"))
-
-
-@pytest.mark.slow
-def test_terminal_shows_progress_and_ctrl_c_ends_at_once(tmp_path: Path) -> None:
-    path, report, output = (tmp_path / name for name in ("orders.csv", "report.csv", "output"))
-    write_file(path, [str(n) for n in range(400)])
-    path.write_text(path.read_text().replace("\n4,ups\n", "\n4,seko\n"))
-    command = [*COMMAND, "start-many", str(path), "--report", str(report), "--json"]
-    terminal, stderr = pty.openpty()
-    with (
-        PausedShipEngine(unpaused=[str(n) for n in range(20)]) as fake,
-        output.open("w") as stdout,
-        subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment(fake)) as process,
-    ):
-        os.close(stderr)
-        screens = read_terminal(terminal)
-        progress = "20/400 .*[0-9.]+/s [0-9]:[0-9]{2}:[0-9]{2}"  # total, rate and remaining time
-        assert any(re.search(progress, screen) for screen in screens)
-        process.send_signal(signal.SIGINT)
-        (*_, screen) = screens
-        assert process.wait(60) == 130
-    os.close(terminal)
-    *_, unsent, counts = screen.splitlines()
-    assert (unsent[:27], counts) == ("380 packages were not sent.", "Started 19, failed 1, skipped 0")
-    assert len(re.findall("Line 6: 4: 400 carrier_not_connected: .*\n", screen)) == 1
-    assert '"line"' not in screen
-    assert output.read_text().count('"line"') == len(read_report(report)) == 20
-
-
 @pytest.mark.timeout(600)
 @pytest.mark.slow
 def test_killed_run_is_continued_and_loses_nothing(fake: FakeShipEngine, tmp_path: Path) -> None:
     numbers = [f"{n:05}" for n in range(5_000)]
     path, report = write_file(tmp_path / "orders.csv", [*numbers, "", "00001"]), tmp_path / "report.csv"
-    arguments = [*COMMAND, "start-many", path, "--report", str(report), "--concurrency", "8"]
     choose, status, kills = random.Random(16), -signal.SIGKILL, 0
     while status == -signal.SIGKILL:
         goal = len(fake.subscriptions) + choose.randrange(400) if kills < 20 else len(numbers) * 2
-        with subprocess.Popen(arguments, env=environment(fake), stderr=subprocess.DEVNULL) as process:
+        with start_process(fake, "start-many", path, "--report", str(report)) as process:
             wait_until(lambda: process.poll() is not None or len(fake.subscriptions) > goal, 120.0)  # noqa: B023
             process.kill()
             status = process.wait(60)
