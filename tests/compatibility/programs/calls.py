@@ -10,8 +10,6 @@ UNCONNECTED = {"tracking_number": "1Z", "carrier_code": "seko"}  # the fake serv
 
 
 class FakeCaller(Caller):
-    """Makes calls to a fake server with one of the two clients."""
-
     def __init__(self, kind: str, fake: FakeShipEngine):
         super().__init__(kind)
         self.fake = fake
