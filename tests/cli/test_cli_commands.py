@@ -144,7 +144,7 @@ def test_command_line_that_cannot_be_loaded_names_the_extra(
     assert text in result[2]
 
 
-def test_command_runs_as_a_process_without_characters_or_streams(fake: FakeShipEngine) -> None:
+def test_get_as_a_process_works_in_an_ascii_locale_and_with_closed_streams(fake: FakeShipEngine) -> None:
     fake.enqueue(Response.of(200, {"status_code": "IT", "status_description": "Zürich"}))
     environ = {**environment(fake), "PYTHONIOENCODING": "ascii"}
     for closed, status, out, errors in ((" ", 0, b"1Z1: IT Z?rich", 0), ("1>&-", 1, b"", 1), ("2>&-", 1, b"", 0)):
@@ -176,7 +176,7 @@ def test_listen_prints_verified_updates_and_rejects_forged_ones(fake: FakeShipEn
     assert json.loads(out)["data"]["status_code"] == "IT"
 
 
-def test_listen_ends_when_its_pipe_is_closed(fake: FakeShipEngine) -> None:
+def test_listen_as_a_process_ends_when_its_pipe_is_closed(fake: FakeShipEngine) -> None:
     with start_process(fake, "listen", "--port", "0") as process:
         process.stdout.close()
         with suppress(httpx.TransportError):

@@ -93,7 +93,7 @@ def test_duplicates_are_sent_if_asked(fake: FakeShipEngine, tmp_path: Path) -> N
         assert sent(fake) == ["1Z1", "1Z1", "1Z2"]
 
 
-def test_standard_input_is_read(fake: FakeShipEngine) -> None:
+def test_start_many_as_a_process_reads_standard_input(fake: FakeShipEngine) -> None:
     with start_process(fake, "start-many", "-", "--carrier", "ups") as process:
         assert process.communicate(b"tracking\n1Z1\n", timeout=60)[0] == b"Started 1, failed 0, skipped 0\n"
     assert sent(fake) == ["1Z1"]

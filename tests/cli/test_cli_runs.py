@@ -122,11 +122,12 @@ def test_terminal_shows_progress_and_ctrl_c_ends_at_once(files: tuple[str, Path]
     def wait_for_progress() -> None:
         progress = rb"20/40 .*[0-9.]+/s [0-9]:[0-9]{2}:[0-9]{2}"  # total, rate and remaining time
         wait_until(lambda: re.search(progress, re.sub(rb"\x1b\[[0-9;?]*m", b"", screen.getvalue())))
+        wait_until(lambda: len(fake.requests) == 25)
 
-    path, screen = Path(files[0]), Terminal()
+    path, screen, options = Path(files[0]), Terminal(), ["--json", "--concurrency", "5"]
     path.write_text(path.read_text().replace("\n4,ups\n", "\n4,seko\n"))
     with PausedShipEngine(unpaused=[str(n) for n in range(20)]) as fake, takes(0.0):
-        status, out, err = run_until(wait_for_progress, fake, "start-many", str(path), "--json", err=screen)
+        status, out, err = run_until(wait_for_progress, fake, "start-many", str(path), *options, err=screen)
     assert (status, out.count('"line"')) == (130, 20)
     assert "Line 6: 4: 400 carrier_not_connected: " in err
     assert '"line"' not in err
@@ -134,7 +135,7 @@ def test_terminal_shows_progress_and_ctrl_c_ends_at_once(files: tuple[str, Path]
     assert err.endswith("Started 19, failed 1, skipped 0\n")
 
 
-def test_closed_pipe_ends_the_run_without_a_traceback(fake: FakeShipEngine, tmp_path: Path) -> None:
+def test_start_many_as_a_process_ends_when_its_pipe_is_closed(fake: FakeShipEngine, tmp_path: Path) -> None:
     path, report = write_file(tmp_path / "orders.csv", [str(n) for n in range(3_000)]), tmp_path / "report.csv"
     with start_process(fake, "start-many", path, "--json", "--report", str(report)) as process:
         assert json.loads(process.stdout.readline())["result"] == "started"
