@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
@@ -51,10 +52,14 @@ class Terminal(io.BytesIO):
 
 def run_until(visit: Callable[[], object], fake: FakeShipEngine, *arguments: str, err: io.BytesIO) -> Result:
     """Run a command, call `visit` in another thread, then press Ctrl-C."""
+    ended = threading.Event()
     with ThreadPoolExecutor() as threads:
         visitor = threads.submit(visit)
-        visitor.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGINT))
-        result = run(fake, *arguments, err=err)
+        visitor.add_done_callback(lambda _: ended.is_set() or os.kill(os.getpid(), signal.SIGINT))
+        try:
+            result = run(fake, *arguments, err=err)
+        finally:
+            ended.set()
         visitor.result()
     return result
 
