@@ -53,9 +53,14 @@ class Terminal(io.BytesIO):
 def run_until(visit: Callable[[], object], fake: FakeShipEngine, *arguments: str, err: io.BytesIO) -> Result:
     """Run a command, call `visit` in another thread, then press Ctrl-C."""
     ended = threading.Event()
+
+    def interrupt(_: object) -> None:
+        if not ended.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+
     with ThreadPoolExecutor() as threads:
         visitor = threads.submit(visit)
-        visitor.add_done_callback(lambda _: ended.is_set() or os.kill(os.getpid(), signal.SIGINT))
+        visitor.add_done_callback(interrupt)
         try:
             result = run(fake, *arguments, err=err)
         finally:
@@ -66,8 +71,7 @@ def run_until(visit: Callable[[], object], fake: FakeShipEngine, *arguments: str
 
 def start_process(fake: FakeShipEngine, *arguments: str) -> Any:
     """Start a command as a process with pipes."""
-    pipes: dict[str, Any] = {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE}
-    return Popen([*COMMAND, *arguments], env=environment(fake), **pipes)
+    return Popen([*COMMAND, *arguments], env=environment(fake), stdin=PIPE, stdout=PIPE, stderr=PIPE)
 
 
 def write_file(path: Path, numbers: list[str]) -> str:

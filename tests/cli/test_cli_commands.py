@@ -108,8 +108,7 @@ def test_output_shows_neither_the_key_nor_control_characters(fake: FakeShipEngin
     text = f"\x1b]0;title\x07\r\x9b2J {fake.api_key}"
     state = {"status_code": text, "events": [{"description": text, "city_locality": "a\nb"}]}
     webhook = {"webhook_id": text, "event": text, "url": text, "headers": [{"key": text}]}
-    bodies = [state, state, [webhook], webhook]
-    fake.enqueue(error(400, "bad\x1b", text), *[Response.of(200, body) for body in bodies])
+    fake.enqueue(error(400, "bad\x1b", text), *[Response.of(200, body) for body in (state, state, [webhook], webhook)])
     commands = [START, GET, [*GET, "--json"], ["webhooks", "list"], ["webhooks", "create", "https://example.com"]]
     for command, lines in zip(commands, [1, 4, 1, 2, 1], strict=True):
         _, out, err = run(fake, *command)
