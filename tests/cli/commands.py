@@ -41,8 +41,7 @@ def run(
         redirect_stdout(io.TextIOWrapper(out, "utf-8", write_through=True)),
         redirect_stderr(io.TextIOWrapper(err, "utf-8", write_through=True)),
     ):
-        status = main()
-        return status, out.getvalue().decode(), err.getvalue().decode()
+        return main(), out.getvalue().decode(), err.getvalue().decode()
 
 
 class Terminal(io.BytesIO):

@@ -23,7 +23,7 @@ def text(delimiter: str, end: str) -> str:
         pytest.param((text(";", "\r\n") + ";;\r\n;;\r\n").encode("utf-8-sig"), id="excel_utf8"),
         pytest.param(text(";", "\r\n").encode("cp1252"), id="excel_cp1252"),
         pytest.param(text("\t", "\r\n").encode("utf-16"), id="excel_unicode_text"),
-        pytest.param(text("|", "\r").encode(), id="pipe_cr"),
+        pytest.param(text("|", "\r").replace("Größe", "Tracking").encode(), id="pipe_cr_two_columns_of_numbers"),
         pytest.param(text(";", "\r\n").replace("Größe", "kg, net, dry").encode(), id="commas_in_a_name"),
         pytest.param(("\n" + text(",", "\n").rstrip()).encode(), id="blank_first_line_and_no_last_line_end"),
         pytest.param(b'"Size\n(cm)";tracking_no;CARRIER\n1;="1Z1";ups\n"say ""7\n""";92055901;"usps"', id="quotes"),

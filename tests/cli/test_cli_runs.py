@@ -54,7 +54,7 @@ def test_run_reports_each_row_once_and_waits_for_the_rate_limit(tmp_path: Path) 
 
 def test_report_keeps_the_columns_of_the_file(fake: FakeShipEngine, tmp_path: Path) -> None:
     path, report = tmp_path / "orders.csv", tmp_path / "report.csv"
-    path.write_bytes('Straße;line;Tracking No;Carrier\r\n Köln ;x;1Z1;ups\r\n"a\nb"\r\n'.encode("cp1252"))
+    path.write_bytes('Straße;line ;Tracking No;Carrier\r\n Köln ;x;1Z1;ups\r\n"a\nb"\r\n'.encode("cp1252"))
     assert run(fake, "start-many", str(path), "--report", str(report))[0] == 1
     header, failed, row = report.read_bytes().decode().split("\r\n")[:3]
     assert header == "Straße,line_input,Tracking No,Carrier,line,result,code,message,request_id"
@@ -119,7 +119,7 @@ def test_account_error_stops_the_run_which_can_be_continued(
 
 def test_terminal_shows_progress_and_ctrl_c_ends_at_once(files: tuple[str, Path]) -> None:
     def wait_for_progress() -> None:
-        progress = rb"20/40 .*[0-9.]+/s [0-9]:[0-9]{2}:[0-9]{2}"  # total, rate and remaining time
+        progress = rb"20/40 .*[1-9][0-9.]*/s [0-9]:[0-9]{2}:[0-9]{2}"  # total, rate and remaining time
         wait_until(lambda: re.search(progress, re.sub(rb"\x1b\[[0-9;?]*m", b"", screen.getvalue())))
         wait_until(lambda: len(fake.requests) == 25)
 
