@@ -55,7 +55,7 @@ def test_columns_are_named_by_options(fake: FakeShipEngine, tmp_path: Path) -> N
         pytest.param("tracking;b", "", ["--carrier-column", "--carrier", "tracking, b"], id="no_carrier"),
         pytest.param("tracking;carrier", "--number-column x", ["'x'", "--number-column"], id="number_option"),
         pytest.param("tracking;carrier", "--reference-column x", ["'x'", "--reference-column"], id="reference"),
-        pytest.param("", "", ["--number-column"], id="empty_file"),
+        pytest.param("", "", ["--number-column", "none"], id="empty_file"),
         pytest.param(b"PK\x03\x04\x14", "", ["Excel workbook"], id="xlsx"),
         pytest.param('tracking,carrier\n1Z1,ups\n1Z2,"ups\n1Z3,ups\n', "", ["line 3"], id="quote_without_end"),
     ],
