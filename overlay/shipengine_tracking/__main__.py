@@ -9,9 +9,7 @@ def main() -> int:
     """Run the command line; return the exit status."""
     try:
         from . import cli
-    except ModuleNotFoundError as error:
-        if error.name != "typer":
-            raise
+    except ModuleNotFoundError:
         print("The command line needs an extra: pip install 'shipengine-tracking[cli]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # while it was loading

@@ -15,8 +15,8 @@ import sys
 import tempfile
 import time
 from array import array
-from bisect import bisect_left
-from collections import Counter
+from bisect import bisect_left, bisect_right
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
@@ -115,7 +115,7 @@ def get(number: Number, carrier: Carrier = None, carrier_id: CarrierID = None, a
 @webhooks.command("list")
 def list_webhooks() -> None:
     """List the webhooks of the account. The values of headers are not shown."""
-    with _client() as client:
+    with TrackingClient() as client:
         found = client.list_webhooks()
     rows = [(one.webhook_id, one.event, one.url, ", ".join(str(h.key) for h in one.headers or ())) for one in found]
     _print_table(("ID", "EVENT", "URL", "HEADERS"), *rows)
@@ -130,7 +130,7 @@ def create(
     pairs = [text.partition("=") for text in header or ()]
     if not all(name and equals for name, equals, _ in pairs):
         raise InvalidArgumentError("--header is not valid: pass it as NAME=VALUE")
-    with _client() as client:
+    with TrackingClient() as client:
         webhook = client.create_webhook(url, headers={name: value for name, _, value in pairs} or None)
     _print(f"{webhook.webhook_id}: registered for the event {webhook.event}.")
 
@@ -138,7 +138,7 @@ def create(
 @webhooks.command()
 def delete(webhook_id: Annotated[str, typer.Argument(metavar="ID", help="An ID of `webhooks list`.")]) -> None:
     """Delete a webhook: ShipEngine stops sending to it."""
-    with _client() as client:
+    with TrackingClient() as client:
         client.delete_webhook(webhook_id)
     _print(f"{webhook_id}: deleted.")
 
@@ -204,14 +204,14 @@ def start_many(
     with ExitStack() as stack:
         names = {"tracking_number": number_column, "carrier_code": carrier_column, "reference": reference_column}
         table = Table(_readable_twice(file, stack), carrier, {role: name for role, name in names.items() if name})
-        start = None if dry_run else stack.enter_context(_client(requests_per_minute=requests_per_minute)).start_many
+        client = None if dry_run else stack.enter_context(TrackingClient(requests_per_minute=requests_per_minute))
         results = Results(report, table, as_json, dry_run)
         stack.enter_context(results.file)
         plan = partial(table.plan, results.started, send_duplicates)
         counts = _summarize(plan(), results, _notice if as_json or not dry_run else _print)
-        if start is None:
+        if client is None:
             return int(counts["failed"] > 0)
-        outcomes = start((row for row, result, _ in plan() if not result), concurrency=concurrency)
+        outcomes = client.start_many((row for row, result, _ in plan() if not result), concurrency=concurrency)
         status = _run(stack.enter_context(closing(outcomes)), results, counts[""])
     if unsent := counts[""] - results.sent:
         remedy = "Run the same command again to continue." if report else "With --report, you could continue later."
@@ -261,22 +261,6 @@ class Row(Package):
 
     line: int = field(eq=False)  # two rows are equal if their packages are
     cells: list[str] = field(eq=False)
-    is_too_long: bool = field(eq=False)  # there are more cells than columns
-
-    @property
-    def problem(self) -> str:
-        """Why the row cannot be sent, or an empty string."""
-        if self.is_too_long:
-            return "the row has more cells than the header: put texts that contain the delimiter in quotes"
-        if not self.tracking_number:
-            return "the tracking number is empty: fill it in"
-        if not self.carrier_code:
-            return "the carrier is empty: fill it in, or pass --carrier"
-        try:
-            self.check()
-        except InvalidArgumentError as error:
-            return str(error)
-        return ""
 
 
 class Table:
@@ -291,12 +275,11 @@ class Table:
         self.header = [name.strip() for name in headers[delimiter]]
         self._columns: dict[str, int] = {}
         names = [_normalize(name) for name in self.header]
-        required = {"tracking_number", *given} if carrier else {"tracking_number", "carrier_code", *given}
         for role, (option, usual) in COLUMNS.items():
             wanted = [_normalize(given[role])] if role in given else usual.split()
             if found := [names.index(name) for name in wanted if name in names]:
                 self._columns[role] = found[0]
-            elif role in required:
+            elif role in given or role == "tracking_number" or (role == "carrier_code" and not carrier):
                 shown = f"pass {option}. The columns of the file are: {', '.join(self.header) or 'none'}."
                 raise InvalidArgumentError(f"the column {given.get(role, role)!r} is missing: {shown}")
 
@@ -305,24 +288,32 @@ class Table:
         seen = set[int]()
         for line, cells in islice(self._rows(), 1, None):
             row = self.row(line, cells)
-            result, problem, key = "failed", row.problem, hash(row)
+            result, problem, key = "failed", self._problem(row, cells), hash(row)
             if not problem and key in seen and not send_duplicates:
                 result, problem = "skipped", "a duplicate of an earlier row"
             elif not problem:
-                index = bisect_left(started, key)
-                result = "started" if key in started[index : index + 1] else ""
+                result = "started" if bisect_left(started, key) < bisect_right(started, key) else ""
                 seen.add(key)
             yield row, result, problem
 
+    def _problem(self, row: Row, cells: list[str]) -> str:
+        if any(map(str.strip, cells[len(self.header) :])):
+            return "the row has more cells than the header: put texts that contain the delimiter in quotes"
+        if not row.carrier_code:
+            return "the carrier is empty: fill it in, or pass --carrier"
+        try:
+            row.check()
+        except InvalidArgumentError as error:
+            return str(error)
+        return ""
+
     def row(self, line: int, cells: list[str]) -> Row:
         """Return the row with these cells."""
-        is_too_long = any(map(str.strip, cells[len(self.header) :]))
         cells = [*cells, *[""] * len(self.header)][: len(self.header)]
-        texts = {role: cells[index].strip() for role, index in self._columns.items()}
         # Some programs write ="123" to keep Excel from changing a number.
-        values: dict[str, Any] = {role: re.sub('^="(.*)"$', r"\1", text).strip() for role, text in texts.items()}
-        values["carrier_code"] = values.get("carrier_code") or self._carrier
-        return Row(**values, line=line, cells=cells, is_too_long=is_too_long)
+        values = {role: re.sub(r'^\s*="(.*)"\s*$', r"\1", cells[at]).strip() for role, at in self._columns.items()}
+        carrier = values.pop("carrier_code", "") or self._carrier
+        return Row(**values, carrier_code=carrier, line=line, cells=cells)
 
 
 class Results:
@@ -381,14 +372,8 @@ def _summarize(planned: Iterable[tuple[Row, str, str]], results: Results, show: 
 def _call(operation: str, number: str, carrier: str | None, carrier_id: str | None) -> Any:
     if carrier is None and carrier_id is None:
         raise InvalidArgumentError("the carrier is missing: pass --carrier or --carrier-id")
-    with _client() as client:
+    with TrackingClient() as client:
         return getattr(client, operation)(tracking_number=number, carrier_code=carrier, carrier_id=carrier_id)
-
-
-def _client(**options: Any) -> TrackingClient:
-    if not os.environ.get("SHIPENGINE_API_KEY"):
-        raise InvalidArgumentError("the API key is missing: set SHIPENGINE_API_KEY")
-    return TrackingClient(**options)
 
 
 def _readable_twice(path: str, stack: ExitStack) -> str:
@@ -409,8 +394,7 @@ def _encoding(path: str) -> str:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"  # Excel's "Unicode text"
     with open(path, encoding="utf-8-sig") as text, suppress(UnicodeDecodeError):
-        while text.read(1_000_000):
-            pass
+        deque(text, maxlen=0)
         return "utf-8-sig"
     _notice("The file is not UTF-8. It is read as Windows-1252.")
     return "cp1252"

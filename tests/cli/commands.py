@@ -5,16 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import os
+import signal
 import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Any
 from unittest import mock
 
 from shipengine_tracking.__main__ import main
 from shipengine_tracking.testing import FakeShipEngine
 
-COMMAND = [sys.executable, "-m", "shipengine_tracking"]
+HEADER = "tracking_number,carrier,line,result,code,message,request_id\n"
 Result = tuple[int, str, str]  # exit status, stdout, stderr
+COMMAND = [sys.executable, "-m", "shipengine_tracking"]
 
 
 def environment(fake: FakeShipEngine | None) -> dict[str, str]:
@@ -22,18 +29,48 @@ def environment(fake: FakeShipEngine | None) -> dict[str, str]:
     return {**os.environ, "COLUMNS": "100", "TERM": "xterm", **own}
 
 
-def run(fake: FakeShipEngine | None, *arguments: str, err: io.BytesIO | None = None, **env: str) -> Result:
+def run(
+    fake: FakeShipEngine | None, *arguments: str, env: dict[str, str] | None = None, err: io.BytesIO | None = None
+) -> Result:
     """Run a command in this process; `err` has what it has written so far."""
     out, err = io.BytesIO(), err or io.BytesIO()
     with (
-        mock.patch.dict(os.environ, {**environment(fake), **env}),
+        mock.patch.dict(os.environ, environment(fake) | (env or {})),
         mock.patch.object(sys, "argv", ["shipengine-tracking", *arguments]),
         mock.patch.object(sys, "excepthook", sys.excepthook),  # typer replaces it
         redirect_stdout(io.TextIOWrapper(out, "utf-8", write_through=True)),
         redirect_stderr(io.TextIOWrapper(err, "utf-8", write_through=True)),
     ):
-        status = main()
-        return status, out.getvalue().decode(), err.getvalue().decode()
+        return main(), out.getvalue().decode(), err.getvalue().decode()
+
+
+class Terminal(io.BytesIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def run_until(visit: Callable[[], object], fake: FakeShipEngine, *arguments: str, err: io.BytesIO) -> Result:
+    """Run a command, call `visit` in another thread, then press Ctrl-C."""
+    ended = threading.Event()
+
+    def interrupt(_: object) -> None:
+        if not ended.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with ThreadPoolExecutor() as threads:
+        visitor = threads.submit(visit)
+        visitor.add_done_callback(interrupt)
+        try:
+            result = run(fake, *arguments, err=err)
+        finally:
+            ended.set()
+        visitor.result()
+    return result
+
+
+def start_process(fake: FakeShipEngine, *arguments: str) -> Any:
+    """Start a command as a process with pipes."""
+    return Popen([*COMMAND, *arguments], env=environment(fake), stdin=PIPE, stdout=PIPE, stderr=PIPE)
 
 
 def write_file(path: Path, numbers: list[str]) -> str:

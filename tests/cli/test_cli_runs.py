@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import re
 import signal
-import subprocess
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
-from commands import COMMAND, environment, read_report, run, sent, started, write_file
+from commands import HEADER, Terminal, read_report, run, run_until, sent, start_process, started, write_file
 
 from shipengine_tracking.testing import FakeShipEngine, RateLimit, Request, Response, error
 from support import PausedShipEngine, takes, wait_until
 
-HEADER = "tracking_number,carrier,line,result,code,message,request_id\n"
 
+class StoppingShipEngine(FakeShipEngine):
+    """A fake server that rejects all calls after the first 20 packages while `rejection` is set."""
 
-class RevokingShipEngine(FakeShipEngine):
-    """A fake server whose key is revoked after 20 packages."""
-
+    rejection: Response | None = None
     one_by_one = threading.Lock()
 
     def respond(self, request: Request) -> Response:
         with self.one_by_one:
-            if len(self.subscriptions) >= 20:
-                self.api_key = "TEST_another_key"
-            return super().respond(request)
+            return self.rejection if self.rejection and len(self.subscriptions) >= 20 else super().respond(request)
 
 
 @pytest.fixture
@@ -36,38 +35,26 @@ def files(tmp_path: Path) -> tuple[str, Path]:
     return write_file(tmp_path / "orders.csv", [str(n) for n in range(40)]), tmp_path / "report.csv"
 
 
-def test_report_can_hold_any_code_and_is_not_a_folder(fake: FakeShipEngine, files: tuple[str, Path]) -> None:
-    path, report = files
-    fake.enqueue(Response.of(400, rb'{"errors": [{"error_code": "\ud800"}]}'))
-    assert run(fake, "start-many", path, "--report", str(report))[0] == 1
-    assert len(read_report(report)) == 40
-    status, _, err = run(fake, "start-many", path, "--report", str(report.parent))
-    assert (status, err.count("\n")) == (2, 1)
-
-
-def test_run_with_invalid_rows_reports_each_row_once(fake: FakeShipEngine, tmp_path: Path) -> None:
-    kinds = [",ups", "{n},", "1.2E+1{n},ups", "{n},seko", "0,ups", "{n}\u200b,ups"]  # 0 is sent once
-    bad = {n: kinds[n // 17 % 6] for n in range(17, 17 * 31, 17)}
-    rows = [bad.get(n, "{n},ups").format(n=n) for n in range(528)]
+def test_run_reports_each_row_once_and_waits_for_the_rate_limit(tmp_path: Path) -> None:
     path, report = tmp_path / "orders.csv", tmp_path / "report.csv"
-    path.write_text("\n".join(["tracking_number,carrier", *rows]))
-    status, out, err = run(fake, "start-many", str(path), "--report", str(report))
-    assert (status, out) == (1, "Started 498, failed 25, skipped 5\n")
+    other = {2: ",ups", 3: "3,", 4: "1.2E+14,ups", 5: "5,seko", 6: "0,ups", 7: "7\u200b,ups"}
+    path.write_text("\n".join(["tracking_number,carrier", *[other.get(n, f"{n},ups") for n in range(107)]]))
+    with FakeShipEngine(rate_limit=RateLimit(60, 0.5)) as fake:
+        status, out, err = run(fake, "start-many", str(path), "--report", str(report))
+    assert (status, out) == (1, "Started 101, failed 5, skipped 1\n")
     assert sent(fake) == started(report)
     results = read_report(report)
-    assert sorted(int(row["line"]) for row in results) == list(range(2, 530))
-    for row in results:
-        kind = bad.get(int(row["line"]) - 2)
-        assert row["result"] == {None: "started", "0,ups": "skipped"}.get(kind, "failed")
-        assert bool(row["message"]) == (row["result"] != "started")
-        assert bool(row["request_id"]) == (row["code"] == "carrier_not_connected") == (kind == "{n},seko")
-    assert "Rows 528: to send 503, invalid 20, duplicates 5, started before 0" in err
-    assert [f"{n} of 503 packages sent." in err for n in (100, 500, 501, 503)] == [True, True, False, True]
+    assert sorted(int(row["line"]) for row in results) == list(range(2, 109))
+    assert [row["line"] for row in results[:5]] == ["4", "5", "6", "8", "9"]
+    (rejected,) = [row for row in results if row["request_id"]]
+    assert (rejected["line"], rejected["code"]) == ("7", "carrier_not_connected")
+    assert "Rows 107: to send 102, invalid 4, duplicates 1, started before 0" in err
+    assert [f"{n} of 102 packages sent." in err for n in (99, 100, 101, 102)] == [False, True, False, True]
 
 
 def test_report_keeps_the_columns_of_the_file(fake: FakeShipEngine, tmp_path: Path) -> None:
     path, report = tmp_path / "orders.csv", tmp_path / "report.csv"
-    path.write_bytes('Straße;line;Tracking No;Carrier\r\n Köln ;x;1Z1;ups\r\n"a\nb"\r\n'.encode("cp1252"))
+    path.write_bytes('Straße;line ;Tracking No;Carrier\r\n Köln ;x;1Z1;ups\r\n"a\nb"\r\n'.encode("cp1252"))
     assert run(fake, "start-many", str(path), "--report", str(report))[0] == 1
     header, failed, row = report.read_bytes().decode().split("\r\n")[:3]
     assert header == "Straße,line_input,Tracking No,Carrier,line,result,code,message,request_id"
@@ -77,10 +64,8 @@ def test_report_keeps_the_columns_of_the_file(fake: FakeShipEngine, tmp_path: Pa
 
 def test_run_continues_from_its_report(fake: FakeShipEngine, tmp_path: Path) -> None:
     path, report = write_file(tmp_path / "orders.csv", ["1Z1", "1Z2", "1Z3", "1Z4", "1Z1"]), tmp_path / "report.csv"
-    rows = (
-        '1Z0,ups,9,started,,,\n1Z1,ups,2,started,,,\n1Z2,ups,3,failed,x,"not\nnow",y\n1Z3,usps,4,started,,,\n1Z4,ups,5'
-    )
-    report.write_text(HEADER + rows)
+    started_before = "1Z0,ups,9,started,,,\n1Z1,ups,2,started,,,\n1Z3,usps,4,started,,,\n"
+    report.write_text(HEADER + started_before + '1Z2,ups,3,failed,x,"not\nnow",y\n1Z4,ups,5')
     for _ in range(2):
         assert run(fake, "start-many", path, "--report", str(report))[0] == 0
         assert sent(fake) == ["1Z2", "1Z3", "1Z4"]
@@ -92,9 +77,10 @@ def test_run_continues_from_its_report(fake: FakeShipEngine, tmp_path: Path) -> 
 def test_other_files_are_not_overwritten(fake: FakeShipEngine, files: tuple[str, Path]) -> None:
     path, report = files
     before = Path(path).read_bytes()
-    status, _, err = run(fake, "start-many", path, "--report", path)
-    assert (status, err.count("\n"), Path(path).read_bytes(), fake.requests) == (2, 1, before, [])
-    assert run(fake, "start-many", path, "--report", str(report), SHIPENGINE_API_KEY="")[0] == 2
+    for other in (path, str(report.parent)):
+        status, _, err = run(fake, "start-many", path, "--report", other)
+        assert (status, err.count("\n"), Path(path).read_bytes(), fake.requests) == (2, 1, before, [])
+    assert run(fake, "start-many", path, "--report", str(report), env={"SHIPENGINE_API_KEY": ""})[0] == 2
     assert not report.exists()
 
 
@@ -111,61 +97,88 @@ def test_json_has_one_object_for_each_row(fake: FakeShipEngine, tmp_path: Path) 
     assert err.endswith("Started 1, failed 2, skipped 0\n")
 
 
-def test_run_waits_for_the_rate_limit(files: tuple[str, Path]) -> None:
-    with FakeShipEngine(rate_limit=RateLimit(30, 1.0)) as fake, takes(0.5):
-        assert run(fake, "start-many", files[0])[0] == 0
-        assert len(sent(fake)) == 40
-
-
 @pytest.mark.parametrize(
     ("status", "code", "word"),
     [(401, "unauthorized", "KEY"), (400, "trial_expired", "account"), (429, "rate_limit_exceeded", "wait")],
 )
-def test_account_error_stops_the_run(
-    fake: FakeShipEngine, files: tuple[str, Path], status: int, code: str, word: str
+def test_account_error_stops_the_run_which_can_be_continued(
+    files: tuple[str, Path], status: int, code: str, word: str
 ) -> None:
-    headers = {"Retry-After": "9999"} if status == 429 else {}
-    fake.enqueue(*[error(status, code, "No.", headers=headers)] * 40)
-    exit_status, out, err = run(fake, "start-many", files[0])
-    assert (exit_status, out, len(err.splitlines())) == (3, "Started 0, failed 0, skipped 0\n", 3)
-    assert word in err
-    assert "40 packages were not sent. With --report" in err
-
-
-def test_revoked_key_stops_the_run_which_continues_with_another(files: tuple[str, Path]) -> None:
     path, report = files
-    with RevokingShipEngine() as fake:
-        status, _, err = run(fake, "start-many", path, "--report", str(report))
-        assert (status, started(report)) == (3, sent(fake))
+    with StoppingShipEngine() as fake:
+        fake.rejection = error(status, code, "No.", headers={"Retry-After": "9999"} if status == 429 else {})
+        exit_status, out, err = run(fake, "start-many", path, "--report", str(report))
+        assert (exit_status, out, len(err.splitlines())) == (3, "Started 20, failed 0, skipped 0\n", 3)
+        assert started(report) == sent(fake)
+        assert word in err
         assert "20 packages were not sent. Run the same command again" in err
-        assert "TEST_of_the_fake_server" not in err
+        fake.rejection = None
         assert run(fake, "start-many", path, "--report", str(report))[0] == 0
         assert started(report) == sent(fake) == sorted(str(n) for n in range(40))
 
 
-def test_ctrl_c_ends_at_once_and_says_how_to_continue(files: tuple[str, Path]) -> None:
-    def interrupt() -> None:
-        wait_until(lambda: len(fake.requests) == 8)
-        os.kill(os.getpid(), signal.SIGINT)
+def test_terminal_shows_progress_and_ctrl_c_ends_at_once(files: tuple[str, Path]) -> None:
+    def wait_for_progress() -> None:
+        progress = rb"20/40 .*[1-9][0-9.]*/s [0-9]:[0-9]{2}:[0-9]{2}"  # total, rate and remaining time
+        wait_until(lambda: re.search(progress, re.sub(rb"\x1b\[[0-9;?]*m", b"", screen.getvalue())))
+        wait_until(lambda: len(fake.requests) == 25)
 
-    with PausedShipEngine() as fake, takes(0.0):
-        thread = threading.Thread(target=interrupt)
-        thread.start()
-        status, out, err = run(fake, "start-many", files[0], "--report", str(files[1]))
-        thread.join()
-    assert (status, out) == (130, "Started 0, failed 0, skipped 0\n")
-    assert "40 packages were not sent. Run the same command again" in err
+    path, screen, options = Path(files[0]), Terminal(), ["--json", "--concurrency", "5"]
+    path.write_text(path.read_text().replace("\n4,ups\n", "\n4,seko\n"))
+    with PausedShipEngine(unpaused=[str(n) for n in range(20)]) as fake, takes(0.0):
+        status, out, err = run_until(wait_for_progress, fake, "start-many", str(path), *options, err=screen)
+    assert (status, out.count('"line"')) == (130, 20)
+    assert "Line 6: 4: 400 carrier_not_connected: " in err
+    assert '"line"' not in err
+    assert "20 packages were not sent. With --report" in err
+    assert err.endswith("Started 19, failed 1, skipped 0\n")
 
 
-def test_closed_pipe_ends_the_run_without_a_traceback(fake: FakeShipEngine, tmp_path: Path) -> None:
+def test_start_many_as_a_process_ends_when_its_pipe_is_closed(fake: FakeShipEngine, tmp_path: Path) -> None:
     path, report = write_file(tmp_path / "orders.csv", [str(n) for n in range(3_000)]), tmp_path / "report.csv"
-    arguments = [*COMMAND, "start-many", path, "--json", "--report", str(report)]
-    with subprocess.Popen(arguments, env=environment(fake), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
+    with start_process(fake, "start-many", path, "--json", "--report", str(report)) as process:
         assert json.loads(process.stdout.readline())["result"] == "started"
         process.stdout.close()
         err = process.stderr.read().decode()
         assert process.wait(60) == 1
     assert all(line.startswith("Rows ") or line.endswith("packages sent.") for line in err.splitlines())
     assert set(started(report)) <= set(sent(fake)) < {str(n) for n in range(3_000)}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.slow
+def test_killed_run_is_continued_and_loses_nothing(fake: FakeShipEngine, tmp_path: Path) -> None:
+    numbers = [f"{n:05}" for n in range(5_000)]
+    path, report = write_file(tmp_path / "orders.csv", [*numbers, "", "00001"]), tmp_path / "report.csv"
+    choose, status, kills = random.Random(16), -signal.SIGKILL, 0
+    while status == -signal.SIGKILL:
+        goal = len(fake.subscriptions) + choose.randrange(400) if kills < 20 else len(numbers) * 2
+        with start_process(fake, "start-many", path, "--report", str(report)) as process:
+            wait_until(lambda: process.poll() is not None or len(fake.subscriptions) > goal, 120.0)  # noqa: B023
+            process.kill()
+            status = process.wait(60)
+        kills += status == -signal.SIGKILL
+        # The packages that will be repeated were in flight, or had a result that was not read yet.
+        assert len(set(sent(fake))) - len(started(report)) <= 2 * 8
+    assert (status, kills) == (1, 20)
+    assert started(report) == sorted(set(sent(fake))) == numbers
+    assert len(sent(fake)) - len(numbers) <= 2 * 8 * 20
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.slow
+def test_memory_stays_within_100_bytes_a_row(fake: FakeShipEngine, tmp_path: Path) -> None:
+    def peak(count: int) -> int:
+        """Return the highest number of bytes in use while the last ten rows of a file are sent."""
+        numbers = [f"{n:020}" for n in range(count)]
+        path, report = write_file(tmp_path / f"{count}.csv", numbers), tmp_path / f"{count}-report.csv"
+        report.write_text(HEADER + "".join(f"{n},ups,2,started,,,\n" for n in numbers[:-10]))
+        tracemalloc.start()
+        try:
+            assert run(fake, "start-many", path, "--report", str(report))[0] == 0
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(1_000)
+    assert (peak(100_000) - peak(1_001)) / 99_000 <= 100

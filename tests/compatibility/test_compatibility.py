@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,7 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(600)]
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-PROGRAMS = sorted(HERE.glob("programs/use_*.py"))
+PROGRAMS = sorted(path.stem for path in HERE.glob("programs/use_*.py"))
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +22,13 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     uv = [sys.executable, "-m", "uv", "--quiet"]
     subprocess.run([*uv, "venv", "--python", sys.executable, folder], check=True)
     python = f"{folder}/bin/python"
-    needs = [f"{ROOT}[webhooks]", "--requirement", str(HERE / "requirements.txt")]
+    needs = [f"{HERE.parents[1]}[webhooks]", "--requirement", str(HERE / "requirements.txt")]
     subprocess.run([*uv, "pip", "install", "--python", python, *needs], check=True)
     return python
 
 
-@pytest.mark.parametrize("program", [pytest.param(path, id=path.stem.removeprefix("use_")) for path in PROGRAMS])
-def test_package_works_with_the_clients(program: Path, python: str, tmp_path: Path) -> None:
-    command = [python, "-m", "pytest", str(program)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_package_works_with_the_clients(program: str, python: str) -> None:
+    command, environ = [python, "-m", "pytest", f"{program}.py"], {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    done = subprocess.run(command, cwd=HERE / "programs", env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,30 +1,28 @@
-"""The same call with both clients, which find their key and their base URL in the environment."""
-
-import asyncio
-from typing import Any
+"""What the programs share, as a plugin of pytest. The clients find their key and their base URL in the environment."""
 
 import pytest
 
-from shipengine_tracking import AsyncTrackingClient, CarrierError, TrackingClient
+from shipengine_tracking import APITimeoutError
+from shipengine_tracking.testing import FakeShipEngine
+from support import Caller
 
-PACKAGE = {"tracking_number": "9361269903502070406152", "carrier_code": "stamps_com"}
-UNCONNECTED = {"tracking_number": "1Z", "carrier_code": "seko"}
-both_clients = pytest.mark.parametrize("kind", ["sync", "async"])
-
-
-def call(kind: str, operation: str, **arguments: Any) -> Any:
-    async def call_async() -> Any:
-        async with AsyncTrackingClient() as client:
-            return await getattr(client, operation)(**arguments)
-
-    if kind == "async":
-        return asyncio.run(call_async())
-    with TrackingClient() as client:
-        return getattr(client, operation)(**arguments)
+UNCONNECTED = {"tracking_number": "1Z", "carrier_code": "seko"}  # the fake server rejects it with 400
 
 
-def rejected_call(kind: str) -> CarrierError:
-    with pytest.raises(CarrierError) as caught:
-        call(kind, "start", **UNCONNECTED)
-    assert (caught.value.status_code, caught.value.code) == (400, "carrier_not_connected")
-    return caught.value
+class FakeCaller(Caller):
+    def __init__(self, kind: str, fake: FakeShipEngine):
+        super().__init__(kind)
+        self.fake = fake
+
+    def call_mocked(self) -> None:
+        """Make the calls that a program mocks: `start` times out once, `get` succeeds, `create_webhook` times out."""
+        assert self.call(max_retries=1) is None
+        assert self.call(operation="get").status_code == "IT"
+        error = self.call({"url": "https://example.com/"}, operation="create_webhook", max_retries=1)
+        assert isinstance(error, APITimeoutError)
+        assert self.fake.requests == []
+
+
+@pytest.fixture(params=["sync", "async"])
+def caller(request: pytest.FixtureRequest, fake_shipengine: FakeShipEngine) -> FakeCaller:
+    return FakeCaller(request.param, fake_shipengine)

@@ -1,28 +1,17 @@
 from typing import Any
 
 import sentry_sdk
-from calls import both_clients, rejected_call
-
-from shipengine_tracking.testing import FakeShipEngine
-
-events: list[Any] = []
-sentry_sdk.init(
-    dsn="http://key@127.0.0.1:9/1",
-    traces_sample_rate=1.0,
-    before_send=lambda event, _: events.append(event),
-    before_send_transaction=lambda event, _: events.append(event),
-)
+from calls import UNCONNECTED, FakeCaller
 
 
-@both_clients
-def test_events_of_a_rejected_call_have_its_status_and_no_key(kind: str, fake_shipengine: FakeShipEngine) -> None:
-    events.clear()
+def test_events_of_a_rejected_call_have_its_status_and_no_key(caller: FakeCaller) -> None:
+    events: list[Any] = []
+    send: Any = {name: lambda event, _: events.append(event) for name in ("before_send", "before_send_transaction")}
+    sentry_sdk.init(dsn="http://key@127.0.0.1:9/1", traces_sample_rate=1.0, **send)
     with sentry_sdk.start_transaction(name="test"):
-        sentry_sdk.capture_exception(rejected_call(kind))
+        sentry_sdk.capture_exception(caller.call(UNCONNECTED))
     error, transaction = events
     assert error["exception"]["values"][-1]["type"] == "CarrierError"
-    (span,) = transaction["spans"]
-    assert (span["op"], span["data"]["http.response.status_code"]) == ("http.client", 400)
+    assert transaction["spans"][0]["data"]["http.response.status_code"] == 400
     assert "'client':" in repr(error), "the event should have the local variables"
-    assert fake_shipengine.api_key not in repr(events)
-    assert len(fake_shipengine.requests) == 1
+    assert caller.fake.api_key not in repr(events)
