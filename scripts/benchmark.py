@@ -37,12 +37,12 @@ KEY, PATH, PACKAGE = "TEST_bench", "/v1/tracking/start", {"tracking_number": "1Z
 POST: dict[str, Any] = {"params": PACKAGE, "headers": {"API-Key": KEY}}
 ROUNDS = 5
 CLIENTS = OURS, HTTPX, AIOHTTP = "this package", "httpx", "aiohttp"  # each shared by all workers
-CURVE = (2, 5, 20, 50, 100)
+TASK_COUNTS = (2, 5, 20, 50, 100)
 
 # Each load: the function that measures it, the path, the number of workers, the number of calls, and the clients.
 Load = tuple[str, str, int, int, tuple[str, ...]]
 LOADS: dict[str, Load] = {
-    **{f"{workers} tasks": ("load_tasks", "", workers, 20 * workers + 200, CLIENTS) for workers in CURVE},
+    **{f"{workers} tasks": ("load_tasks", "", workers, 20 * workers + 200, CLIENTS) for workers in TASK_COUNTS},
     "50 tasks, 50 ms": ("load_tasks", "/slow", 50, 600, CLIENTS),
     "8 threads": ("load_threads", "", 8, 1000, (OURS, HTTPX)),
 }
@@ -153,9 +153,9 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def plot(rates: Rates) -> str:
     """Return an SVG of the calls per second over the number of tasks."""
-    curves = {client: [median(rates[f"{workers} tasks", client]) for workers in CURVE] for client in CLIENTS}
+    curves = {client: [median(rates[f"{workers} tasks", client]) for workers in TASK_COUNTS] for client in CLIENTS}
     least, most = min(map(min, curves.values())), max(map(max, curves.values()))
-    parts = [f'<text x="{70 + 125 * at}" y="345">{workers}</text>' for at, workers in enumerate(CURVE)]
+    parts = [f'<text x="{70 + 125 * at}" y="345">{workers}</text>' for at, workers in enumerate(TASK_COUNTS)]
     for colour, (client, values) in zip(("crimson", "black", "steelblue"), curves.items(), strict=True):
         points = [(70 + 125 * at, 320 - 300 * log(value / least, most / least)) for at, value in enumerate(values)]
         line = " ".join(f"{x},{y:.0f}" for x, y in points)

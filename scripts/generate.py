@@ -34,7 +34,7 @@ COMMANDS = [
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "_TYPER_STANDARD_TRACEBACK": "1"}
 
 
-class GenerateError(Exception):
+class GenerationError(Exception):
     """The code cannot be generated. The message says what to fix."""
 
 
@@ -45,7 +45,7 @@ def main() -> int:
     check: bool = options.parse_args().check
     try:
         differences = run(spec.SPEC, GENERATED, check=check)
-    except (GenerateError, spec.SpecError) as error:
+    except (GenerationError, spec.SpecError) as error:
         sys.exit(str(error))
     print("".join(f"{difference}\n" for difference in differences), end="")
     if check and differences:
@@ -59,7 +59,7 @@ def run(source: Path, output: Path, *, check: bool = False) -> list[str]:
     require_pinned_tools()
     document = spec.load(source)
     if problems := spec.problems(document):
-        raise GenerateError("\n".join(f"{spec.shown(source)}: {problem}" for problem in problems))
+        raise GenerationError("\n".join(f"{spec.shown(source)}: {problem}" for problem in problems))
     build = output.parent / "build"  # on the same file system, so that moving is renaming
     build.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="generate-", dir=build) as folder:
@@ -95,7 +95,7 @@ def require_pinned_tools() -> None:
     pinned = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["dev"]
     for tool in (f"{name}=={version(name)}" for name in ("openapi-python-client", "ruff")):
         if tool not in pinned:
-            raise GenerateError(f"{tool} is not the version that pyproject.toml pins: use `make generate`")
+            raise GenerationError(f"{tool} is not the version that pyproject.toml pins: use `make generate`")
 
 
 def compare(fresh: Path, output: Path) -> list[str]:
@@ -117,7 +117,7 @@ def _run_tool(command: str, folder: Path) -> None:
         cwd=folder, env=ENVIRONMENT, capture_output=True, encoding="utf-8", errors="replace", check=False,
     )  # fmt: skip
     if done.returncode:
-        raise GenerateError(f"{command.split()[0]} failed:\n{done.stdout}{done.stderr}")
+        raise GenerationError(f"{command.split()[0]} failed:\n{done.stdout}{done.stderr}")
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def _handle_sigint() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _clear_caches() -> None:
     """Clear the caches, so that each test runs the code it uses: mutmut needs this to choose the tests of a mutant."""
-    _models._readers.cache_clear()
+    _models._converters.cache_clear()
 
 
 @pytest.fixture(autouse=True)

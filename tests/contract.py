@@ -16,7 +16,7 @@ from openapi_core import OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
 
 from document import DOCUMENT
-from leaks import found
+from leaks import find_leaks
 from shipengine_tracking import ShipEngineError
 from shipengine_tracking_generated import models
 
@@ -56,14 +56,14 @@ def share(percent: int) -> settings:
 
 
 @cache
-def of_schema(name: str) -> st.SearchStrategy[Any]:
+def from_schema(name: str) -> st.SearchStrategy[Any]:
     """Return a strategy for the values that a schema of the spec allows."""
     return _of(DOCUMENT["components"]["schemas"][name])
 
 
 def _of(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     if "$ref" in schema:
-        return of_schema(schema["$ref"].rpartition("/")[2])
+        return from_schema(schema["$ref"].rpartition("/")[2])
     if "anyOf" in schema:
         return st.one_of(*map(_of, schema["anyOf"]))
     if "enum" in schema:
@@ -119,25 +119,27 @@ def check(error: ShipEngineError, key: str = KEY) -> None:
     assert len(str(error).splitlines()) == 1
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy), repr(vars(copy))) == (type(error), str(error), repr(vars(error)))
-    assert not found(error, key)
+    assert not find_leaks(error, key)
 
 
 _hints = cache(lambda model: get_type_hints(model, localns=vars(models)))
 
 
-def is_of(value: object, hint: Any) -> bool:
+def matches(value: object, hint: Any) -> bool:
     """Return whether a value, with everything in it, has the type of an annotation."""
     kind, inner = get_origin(hint), get_args(hint)
     if kind in (Union, UnionType):
-        return any(is_of(value, one) for one in inner)
+        return any(matches(value, one) for one in inner)
     if kind is list:
-        return isinstance(value, list) and all(is_of(one, inner[0]) for one in value)
+        return isinstance(value, list) and all(matches(one, inner[0]) for one in value)
     if kind is dict:
-        return isinstance(value, dict) and all(is_of(key, inner[0]) and is_of(value[key], inner[1]) for key in value)
+        return isinstance(value, dict) and all(
+            matches(key, inner[0]) and matches(value[key], inner[1]) for key in value
+        )
     if hint is Any:
         return True
     if attrs.has(hint):
-        return isinstance(value, hint) and all(is_of(getattr(value, name), one) for name, one in _hints(hint).items())
+        return isinstance(value, hint) and all(matches(getattr(value, name), one) for name, one in _hints(hint).items())
     if isinstance(value, bool):
         return hint is bool  # in Python it is an int, too
     return isinstance(value, int | float if hint is float else hint)

@@ -43,7 +43,7 @@ def places(error: BaseException) -> Iterator[tuple[str, str]]:
             todo.append((f"{path}.raw", value.raw))
 
 
-def found(error: BaseException, key: str) -> list[str]:
+def find_leaks(error: BaseException, key: str) -> list[str]:
     """Return the places where the key appears, in any form."""
     shown = [path for path, text in places(error) if key in text or key.encode().hex() in text]
     for path, data in (("pickle", pickle.dumps(error)), ("copy", repr(vars(copy.deepcopy(error))).encode())):

@@ -214,7 +214,7 @@ def slow_server(data: bytes) -> Iterator[str]:
 
 
 @contextmanager
-def takes(least: float, most: float = 15.0) -> Iterator[None]:
+def assert_takes(least: float, most: float = 15.0) -> Iterator[None]:
     """Assert how many seconds the block takes."""
     began = time.monotonic()
     yield

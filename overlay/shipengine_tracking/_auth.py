@@ -20,13 +20,13 @@ class APIKeyAuth(httpx.Auth):
 
     def __init__(self, key: str):
         self._key = key
-        self.longest_form = len(r"\u0000") * len(key)  # bytes
+        self.max_escaped_length = len(r"\u0000") * len(key)  # bytes
 
     @cached_property
     def _pattern(self) -> re.Pattern[bytes]:
         # Compiled on first use, because compiling takes 15 ms.
         is_secret = len(self._key) >= MIN_SECRET_LENGTH
-        return re.compile(b"".join(map(_any_form, self._key)) if is_secret else b"(?!)")
+        return re.compile(b"".join(map(_char_pattern, self._key)) if is_secret else b"(?!)")
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add the key to a request."""
@@ -72,7 +72,7 @@ class APIKeyAuth(httpx.Auth):
         raise TypeError("a client cannot be pickled, because it holds the API key: make one in each process")
 
 
-def _any_form(char: str) -> bytes:
+def _char_pattern(char: str) -> bytes:
     """Return a pattern for a character of the key: as it is, escaped in a JSON or Python string, percent-encoded."""
     plain, code = re.escape(char.encode()), ord(char)
     return rb"(?:\\?%b|\\u00(?i:%02x)|%%(?i:%02x))" % (plain, code, code)

@@ -15,8 +15,8 @@ from attrs import field, frozen
 from shipengine_tracking_generated.api.tracking import start_tracking
 
 from ._config import package_params
-from ._http.client import AsyncHTTPClient, HTTPClient
-from ._http.flow import Cancelled, Operation
+from ._http.drivers import AsyncDriver, Driver
+from ._http.flow import Operation, RunEnded
 from .exceptions import (
     AccountError,
     AuthenticationError,
@@ -83,12 +83,12 @@ def _ends_run(error: BaseException) -> bool:
     return isinstance(error, RUN_ENDING_ERRORS) or not isinstance(error, ShipEngineError)
 
 
-class Progress:
+class BulkProgress:
     """The progress of a run, and the error that ends it."""
 
-    def __init__(self, http: HTTPClient | AsyncHTTPClient):
-        self.run = http.begin_run()
-        self.end = partial(http.end_run, self.run)
+    def __init__(self, driver: Driver | AsyncDriver):
+        self.run = driver.begin_run()
+        self.end = partial(driver.end_run, self.run)
         self.failure: BaseException | None = None  # raised when the outcomes have been yielded
         self.is_exhausted = False  # whether the end of the packages was read
         self.is_incomplete = False  # whether a package was read that has no outcome
@@ -102,7 +102,7 @@ class Progress:
         """Return the outcome of a package, or None if its error is raised for the whole run."""
         if error is None or (isinstance(error, ShipEngineError) and not _ends_run(error)):
             return Outcome(package, error)
-        if self.failure is None and not isinstance(error, Cancelled):
+        if self.failure is None and not isinstance(error, RunEnded):
             self.failure = error
             return None
         if isinstance(error, ShipEngineError) and error.attempts:
@@ -118,19 +118,19 @@ class Progress:
             raise ClientStateError("this client was closed before the run was complete: make a new one")
 
 
-class _Threads:
+class _ThreadRun:
     """The worker threads of a run. The packages are read in the caller's thread.
 
     They are daemon threads fed by queues, not a `ThreadPoolExecutor`: at exit, the interpreter joins the threads of an
     executor, so a server that hangs would delay the exit.
     """
 
-    def __init__(self, http: HTTPClient, source: Iterator[Package], maximum: int):
-        self.progress = Progress(http)
+    def __init__(self, driver: Driver, source: Iterator[Package], maximum: int):
+        self.progress = BulkProgress(driver)
         self.pending = 0  # packages without a result
         self._source: Any = source
-        self._http, self._maximum = http, maximum
-        self._count = 0
+        self._driver, self._concurrency = driver, maximum
+        self._thread_count = 0
         self._process = os.getpid()
         self._todo: SimpleQueue[tuple[Any] | None] = SimpleQueue()  # (package,), or None to end one thread
         self._done: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
@@ -142,9 +142,9 @@ class _Threads:
         try:
             while self.progress.may_read and self.pending < self._max_pending and self._done.empty():
                 package = next(self._source)
-                if self._count < min(self.pending + 1, self._maximum):
+                if self._thread_count < min(self.pending + 1, self._concurrency):
                     threading.Thread(target=self._work, name="shipengine-tracking", daemon=True).start()
-                    self._count += 1
+                    self._thread_count += 1
                 self._todo.put((package,))
                 self.pending += 1
         except StopIteration:
@@ -155,7 +155,7 @@ class _Threads:
     @property
     def _max_pending(self) -> int:
         # After the client was closed, try to read one more package: if the source has ended, the run is complete.
-        return 1 if self.progress.run.has_ended else PREFETCH * self._maximum
+        return 1 if self.progress.run.has_ended else PREFETCH * self._concurrency
 
     def result(self) -> tuple[Any, BaseException | None]:
         """Wait until a thread is done with a package; return the package and its error."""
@@ -166,14 +166,14 @@ class _Threads:
     def close(self) -> None:
         """Release the source, and end the threads when they are done with what was submitted."""
         self._source = None
-        for _ in range(self._count):
+        for _ in range(self._thread_count):
             self._todo.put(None)
 
     def _work(self) -> None:
         while (item := self._todo.get()) is not None:
             error: BaseException | None = None
             try:
-                self._http.call(START, _params(item[0]), self.progress.run)
+                self._driver.call(START, _params(item[0]), self.progress.run)
             except BaseException as failure:  # passed on in the result
                 error = failure
                 if _ends_run(error):
@@ -181,9 +181,9 @@ class _Threads:
             self._done.put((item[0], error))
 
 
-def stream(http: HTTPClient, packages: Iterable[Package], concurrency: int) -> Generator[Outcome]:
+def run_in_threads(driver: Driver, packages: Iterable[Package], concurrency: int) -> Generator[Outcome]:
     """Start packages in threads; yield their outcomes."""
-    threads = _Threads(http, iter(packages), concurrency)
+    threads = _ThreadRun(driver, iter(packages), concurrency)
     del packages  # the traceback of an exception would keep them
     progress = threads.progress
     try:
@@ -198,13 +198,13 @@ def stream(http: HTTPClient, packages: Iterable[Package], concurrency: int) -> G
         threads.close()
 
 
-class _Tasks:
+class _TaskRun:
     """The tasks of a run: one reads the packages, the others make the calls. A slow source does not delay outcomes."""
 
-    def __init__(self, http: AsyncHTTPClient, read_one: Callable[[], Awaitable[Package]], maximum: int):
-        self.progress = Progress(http)
+    def __init__(self, driver: AsyncDriver, read_one: Callable[[], Awaitable[Package]], maximum: int):
+        self.progress = BulkProgress(driver)
         self._read_one: Any = read_one
-        self._http, self._working = http, maximum
+        self._driver, self._active_workers = driver, maximum
         self._read_permits = asyncio.Semaphore(PREFETCH * maximum)  # one for each package, released with its result
         self._todo = asyncio.Queue[tuple[Any] | None]()  # (package,), or None to end one worker
         self._results = asyncio.Queue[tuple[Any, BaseException | None] | None]()  # None: a worker has ended
@@ -239,7 +239,7 @@ class _Tasks:
         while (item := await self._todo.get()) is not None:
             error: Exception | None = None
             try:
-                await self._http.call(START, _params(item[0]), self.progress.run)
+                await self._driver.call(START, _params(item[0]), self.progress.run)
             except Exception as failure:  # passed on in the result
                 error = failure
                 if _ends_run(error):
@@ -248,11 +248,11 @@ class _Tasks:
 
     async def result(self) -> tuple[Any, BaseException | None] | None:
         """Wait until a worker is done with a package; return the package and its error, or None after the last."""
-        while self._working:
+        while self._active_workers:
             if (result := await self._results.get()) is not None:
                 self._read_permits.release()
                 return result
-            self._working -= 1
+            self._active_workers -= 1
         return None
 
     async def finish(self) -> None:
@@ -272,12 +272,12 @@ class _Tasks:
         self._read_one = None
 
 
-async def stream_async(
-    http: AsyncHTTPClient, packages: Iterable[Package] | AsyncIterable[Package], concurrency: int
+async def run_in_tasks(
+    driver: AsyncDriver, packages: Iterable[Package] | AsyncIterable[Package], concurrency: int
 ) -> AsyncGenerator[Outcome]:
     """Start packages in tasks; yield their outcomes."""
-    http.check_loop()
-    tasks = _Tasks(http, _package_reader(packages), concurrency)
+    driver.check_loop()
+    tasks = _TaskRun(driver, _package_reader(packages), concurrency)
     del packages  # the traceback of an exception would keep them
     progress = tasks.progress
     try:

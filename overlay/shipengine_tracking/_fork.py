@@ -4,12 +4,12 @@ import os
 from typing import Any
 from weakref import WeakSet
 
-_objects = WeakSet[Any]()
-reset_after_fork = _objects.add  # registers an object: a forked process calls its `reset`
+_resettable = WeakSet[Any]()
+reset_after_fork = _resettable.add  # registers an object: a forked process calls its `reset`
 
 
 def _reset_all() -> None:
-    for one in list(_objects):
+    for one in list(_resettable):
         one.reset()
 
 

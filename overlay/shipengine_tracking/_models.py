@@ -16,7 +16,7 @@ from attrs import fields
 
 from shipengine_tracking_generated import models
 
-from ._responses import is_list, is_object, one_line, read_integer
+from ._responses import is_list, is_object, printable_line, read_integer
 
 _MAX_DATE_LENGTH = 100
 _YEAR = re.compile(r"[0-9]{4}")
@@ -36,12 +36,12 @@ class TolerantModel:
         """Return the model of a JSON object."""
         fitting, others = dict[str, Any](), dict[str, Any]()
         model: Any = cls
-        readers = _readers(model)
+        converters = _converters(model)
         for name, value in src_dict.items():
-            fitting[name], fits = readers[name](value) if name in readers else (None, False)
+            fitting[name], fits = converters[name](value) if name in converters else (None, False)
             if not fits:
                 others[name] = value
-        instance = model(**{name: fitting.get(name) for name in readers})
+        instance = model(**{name: fitting.get(name) for name in converters})
         instance.additional_properties = others
         return cast("Self", instance)
 
@@ -56,12 +56,12 @@ class TolerantModel:
         return {**generated.to_dict(), **generated.additional_properties}
 
     def __repr__(self) -> str:
-        names = (*_readers(cast("Any", type(self))), "additional_properties")
+        names = (*_converters(cast("Any", type(self))), "additional_properties")
         known = ((name, value) for name in names if (value := getattr(self, name)) not in (None, {}))
-        return f"{type(self).__name__}({', '.join(f'{name}={_readable(value)}' for name, value in known)})"
+        return f"{type(self).__name__}({', '.join(f'{name}={_short_repr(value)}' for name, value in known)})"
 
 
-def _readable(value: object) -> str:
+def _short_repr(value: object) -> str:
     return str(value) if isinstance(value, datetime | Enum) else repr(value)
 
 
@@ -120,34 +120,34 @@ class TrackingEvent(TolerantModel, models.TrackingEvent):
         return max((date if date.tzinfo else date.replace(tzinfo=UTC) for date in dates if date), default=None)
 
 
-_TOLERANT: dict[Any, Any] = {
+_TOLERANT_CLASSES: dict[Any, Any] = {
     models.TrackingEvent: TrackingEvent,
     models.TrackingInformation: TrackingInformation,
     models.TrackingInformationEvent: TrackingInformationEvent,
     models.WebhookHeader: WebhookHeader,
 }
-_Reader = Callable[[Any], tuple[object, bool]]
+_Converter = Callable[[Any], tuple[object, bool]]
 
 
 @cache
-def _readers(model: Any) -> dict[str, _Reader]:
+def _converters(model: Any) -> dict[str, _Converter]:
     hints = get_type_hints(model, localns=vars(models))
-    return {field.name: _reader(hints[field.name]) for field in fields(model) if field.init}
+    return {field.name: _converter(hints[field.name]) for field in fields(model) if field.init}
 
 
-def _reader(hint: Any) -> _Reader:
+def _converter(hint: Any) -> _Converter:
     """Return a function from a JSON value to `(attribute, whether the attribute holds the whole value)`."""
     kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
     codes: Any = next((kind for kind in kinds if isinstance(kind, EnumType)), ())
     known = {code.value.upper(): code for code in codes}
-    model = next((_TOLERANT[kind] for kind in kinds if kind in _TOLERANT), None)
-    item = next((_TOLERANT[get_args(kind)[0]] for kind in kinds if get_origin(kind) is list), None)
+    model = next((_TOLERANT_CLASSES[kind] for kind in kinds if kind in _TOLERANT_CLASSES), None)
+    item = next((_TOLERANT_CLASSES[get_args(kind)[0]] for kind in kinds if get_origin(kind) is list), None)
     is_date = datetime in kinds
     plain: set[Any] = {NoneType, str, bool, int, float}.intersection(kinds)
     if float in plain:
         plain.add(int)
 
-    def read(value: Any) -> tuple[object, bool]:
+    def convert(value: Any) -> tuple[object, bool]:
         kind = type(value)  # pyright: ignore[reportUnknownVariableType]  # not isinstance: True is an int
         if kind is str and known:  # ShipEngine has also sent codes with other capitalization
             return known.get(value.upper(), value), True
@@ -164,7 +164,7 @@ def _reader(hint: Any) -> _Reader:
             return items, len(items) == len(value)
         return None, False
 
-    return read
+    return convert
 
 
 def _read_date(text: str) -> datetime | str:
@@ -213,7 +213,7 @@ def _read_json(body: bytes) -> object:
     try:
         return _DECODER.decode(body.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"the body is not JSON: {one_line(str(error), 200)}") from None
+        raise ValueError(f"the body is not JSON: {printable_line(str(error), 200)}") from None
 
 
 def _reject(constant: str) -> NoReturn:

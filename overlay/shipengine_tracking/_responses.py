@@ -37,7 +37,7 @@ def read_error_body(body: bytes) -> ErrorBody:
     if not is_object(document):
         return ErrorBody(None, [], None)
     items, nested = document.get("errors"), document.get("error")
-    errors = [_error(item) for item in items[:MAX_ERRORS] if is_object(item)] if is_list(items) else []
+    errors = [_clean_error(item) for item in items[:MAX_ERRORS] if is_object(item)] if is_list(items) else []
     message = _text(document.get("message")) or _text(nested.get("message") if is_object(nested) else None)
     return ErrorBody(_text(document.get("request_id")), errors, None if errors else message)
 
@@ -52,7 +52,7 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
-def _error(item: dict[str, Any]) -> dict[str, Any]:
+def _clean_error(item: dict[str, Any]) -> dict[str, Any]:
     # The generated model trusts its input, so remove values of unexpected types. The exception's `body` keeps them.
     required = {name: _text(item.get(name)) or "" for name in _REQUIRED}
     optional = {name: _text(item.get(name)) for name in _OPTIONAL}
@@ -106,19 +106,19 @@ def _http_date(value: str) -> datetime | None:
         return None
 
 
-def summary(status_code: int, code: str | None, message: str | None, count: int, request_id: str | None) -> str:
+def summarize(status_code: int, code: str | None, message: str | None, count: int, request_id: str | None) -> str:
     """Return a summary of a response for a log: one line of at most a few hundred characters, without the body."""
-    line = f"{status_code} {one_line(code or http.client.responses.get(status_code, ''), 80)}".rstrip()
+    line = f"{status_code} {printable_line(code or http.client.responses.get(status_code, ''), 80)}".rstrip()
     if message:
-        line += f": {one_line(message, 200)}"
+        line += f": {printable_line(message, 200)}"
     if count > 1:
         line += f" (and {count - 1} more)"
     if request_id:
-        line += f" [request id {one_line(request_id, 80)}]"
+        line += f" [request id {printable_line(request_id, 80)}]"
     return line
 
 
-def one_line(text: str, limit: int) -> str:
+def printable_line(text: str, limit: int) -> str:
     """Return a text that is safe to print in one line: no line breaks, escape sequences or bidirectional marks."""
     start = text[: limit + 1]
     line = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in start)

@@ -11,9 +11,9 @@ from shipengine_tracking_generated.api.tracking import get_tracking_log, stop_tr
 from shipengine_tracking_generated.api.webhooks import create_webhook, delete_webhook, list_webhooks, update_webhook
 from shipengine_tracking_generated.models import CreateWebhookRequest, UpdateWebhookRequest
 
-from ._bulk import START, Outcome, Package, check_packages, stream, stream_async
+from ._bulk import START, Outcome, Package, check_packages, run_in_tasks, run_in_threads
 from ._config import ClientConfig, check_integer, check_webhook_id, package_params, webhook_body
-from ._http.client import AsyncHTTPClient, HTTPClient
+from ._http.drivers import AsyncDriver, Driver
 from ._http.flow import Operation
 from ._models import TrackingInformation, Webhook
 from .exceptions import InvalidArgumentError
@@ -23,7 +23,7 @@ _T = TypeVar("_T", httpx.BaseTransport, httpx.AsyncBaseTransport)
 STOP = Operation[None](stop_tracking, is_removal=True)
 GET = Operation(get_tracking_log, load=TrackingInformation.from_json)
 LIST_WEBHOOKS = Operation(list_webhooks, load=Webhook.list_from_json)
-CREATE_WEBHOOK = Operation(create_webhook, load=Webhook.from_json, is_repeatable=False)
+CREATE_WEBHOOK = Operation(create_webhook, load=Webhook.from_json, is_idempotent=False)
 UPDATE_WEBHOOK = Operation[None](update_webhook)
 DELETE_WEBHOOK = Operation[None](delete_webhook, is_removal=True)
 
@@ -32,8 +32,8 @@ class _BaseClient(Generic[_T]):
     """What both clients share: the constructor and its validation."""
 
     _transport_class: type
-    _http_class: Callable[[ClientConfig], Any]
-    _http: Any
+    _driver_class: Callable[[ClientConfig], Any]
+    _driver: Any
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class _BaseClient(Generic[_T]):
                 raise InvalidArgumentError(f"transport must be an httpx.{self._transport_class.__name__}")
             limits = max_retries, max_wait, max_connections, requests_per_minute
             self._config = ClientConfig(api_key, base_url, timeout, deadline, *limits, on_behalf_of, transport)
-            self._http = self._http_class(self._config)
+            self._driver = self._driver_class(self._config)
         except InvalidArgumentError as error:
             api_key = None  # error reporters show the local variables of frames
             raise error.with_traceback(None)  # noqa: B904 it is the same error
@@ -92,8 +92,8 @@ class _BaseClient(Generic[_T]):
 class TrackingClient(_BaseClient[httpx.BaseTransport]):
     """A client for ShipEngine's tracking subscriptions. Threads may share it; close it after use."""
 
-    _transport_class, _http_class = httpx.BaseTransport, HTTPClient
-    _http: HTTPClient
+    _transport_class, _driver_class = httpx.BaseTransport, Driver
+    _driver: Driver
 
     def start(self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None) -> None:
         """Start tracking a package: from now on ShipEngine sends updates about it to your webhook.
@@ -116,7 +116,7 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
 
         Source: ShipEngine's API reference, `POST /v1/tracking/start`, version 1.1.202604070904.
         """
-        self._http.call(START, package_params(tracking_number, carrier_code, carrier_id))
+        self._driver.call(START, package_params(tracking_number, carrier_code, carrier_id))
 
     def stop(self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None) -> None:
         """Stop tracking a package. The arguments and exceptions are those of `start`.
@@ -125,7 +125,7 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
 
         Source: ShipEngine's API reference, `POST /v1/tracking/stop`.
         """
-        self._http.call(STOP, package_params(tracking_number, carrier_code, carrier_id))
+        self._driver.call(STOP, package_params(tracking_number, carrier_code, carrier_id))
 
     def get(
         self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None
@@ -139,11 +139,11 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
         Source: ShipEngine's API reference, `GET /v1/tracking`.
         """
         params = package_params(tracking_number, carrier_code, carrier_id)
-        return self._http.call(GET, params)
+        return self._driver.call(GET, params)
 
     def list_webhooks(self) -> list[Webhook]:
         """Return all webhooks of the account, for all events. The exceptions are those of `start`."""
-        return self._http.call(LIST_WEBHOOKS, {})
+        return self._driver.call(LIST_WEBHOOKS, {})
 
     def create_webhook(
         self, url: str, *, event: str = "track", headers: Mapping[str, str] | None = None, name: str | None = None
@@ -163,7 +163,7 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
 
         Source: ShipEngine's API reference, `POST /v1/environment/webhooks`.
         """
-        return self._http.call(CREATE_WEBHOOK, _new_webhook(url, event, headers, name))
+        return self._driver.call(CREATE_WEBHOOK, _new_webhook(url, event, headers, name))
 
     def update_webhook(
         self,
@@ -177,14 +177,14 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
 
         The exceptions are those of `start`. ShipEngine does not document what happens to members that are not sent.
         """
-        self._http.call(UPDATE_WEBHOOK, _webhook_changes(webhook_id, url, headers, name))
+        self._driver.call(UPDATE_WEBHOOK, _webhook_changes(webhook_id, url, headers, name))
 
     def delete_webhook(self, webhook_id: str) -> None:
         """Delete a webhook. The exceptions are those of `start`.
 
         A 404 after an attempt whose response was lost counts as success: the lost attempt has deleted the webhook.
         """
-        self._http.call(DELETE_WEBHOOK, {"webhook_id": check_webhook_id(webhook_id)})
+        self._driver.call(DELETE_WEBHOOK, {"webhook_id": check_webhook_id(webhook_id)})
 
     def start_many(self, packages: Iterable[Package], *, concurrency: int = 8) -> Generator[Outcome]:
         """Start tracking many packages, several at a time; yield the outcome of each as soon as it is known.
@@ -208,15 +208,15 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
         """
         check_packages(packages, (Iterable,))
         check_integer("concurrency", concurrency, 1)
-        self._http.check_open()
-        return stream(self._http, packages, min(concurrency, self._config.max_connections))
+        self._driver.check_open()
+        return run_in_threads(self._driver, packages, min(concurrency, self._config.max_connections))
 
     def close(self) -> None:
         """Close the connections. Closing twice is fine; a later call raises ClientStateError."""
-        self._http.close()
+        self._driver.close()
 
     def __enter__(self) -> Self:
-        self._http.check_open()
+        self._driver.check_open()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -226,8 +226,8 @@ class TrackingClient(_BaseClient[httpx.BaseTransport]):
 class AsyncTrackingClient(_BaseClient[httpx.AsyncBaseTransport]):
     """A client for asyncio. The tasks of one event loop may share it; close it after use, in that loop."""
 
-    _transport_class, _http_class = httpx.AsyncBaseTransport, AsyncHTTPClient
-    _http: AsyncHTTPClient
+    _transport_class, _driver_class = httpx.AsyncBaseTransport, AsyncDriver
+    _driver: AsyncDriver
 
     async def start(
         self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None
@@ -237,30 +237,30 @@ class AsyncTrackingClient(_BaseClient[httpx.AsyncBaseTransport]):
         Raises:
             ClientStateError: The client is closed, or belongs to another event loop; nothing was sent.
         """
-        await self._http.call(START, package_params(tracking_number, carrier_code, carrier_id))
+        await self._driver.call(START, package_params(tracking_number, carrier_code, carrier_id))
 
     async def stop(
         self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None
     ) -> None:
         """Stop tracking a package, as `TrackingClient.stop` does."""
-        await self._http.call(STOP, package_params(tracking_number, carrier_code, carrier_id))
+        await self._driver.call(STOP, package_params(tracking_number, carrier_code, carrier_id))
 
     async def get(
         self, *, tracking_number: str, carrier_code: str | None = None, carrier_id: str | None = None
     ) -> TrackingInformation:
         """Return the state of a package and its events, as `TrackingClient.get` does."""
         params = package_params(tracking_number, carrier_code, carrier_id)
-        return await self._http.call(GET, params)
+        return await self._driver.call(GET, params)
 
     async def list_webhooks(self) -> list[Webhook]:
         """Return all webhooks of the account, as `TrackingClient.list_webhooks` does."""
-        return await self._http.call(LIST_WEBHOOKS, {})
+        return await self._driver.call(LIST_WEBHOOKS, {})
 
     async def create_webhook(
         self, url: str, *, event: str = "track", headers: Mapping[str, str] | None = None, name: str | None = None
     ) -> Webhook:
         """Register a URL for an event, as `TrackingClient.create_webhook` does."""
-        return await self._http.call(CREATE_WEBHOOK, _new_webhook(url, event, headers, name))
+        return await self._driver.call(CREATE_WEBHOOK, _new_webhook(url, event, headers, name))
 
     async def update_webhook(
         self,
@@ -271,11 +271,11 @@ class AsyncTrackingClient(_BaseClient[httpx.AsyncBaseTransport]):
         name: str | None = None,
     ) -> None:
         """Change a webhook, as `TrackingClient.update_webhook` does."""
-        await self._http.call(UPDATE_WEBHOOK, _webhook_changes(webhook_id, url, headers, name))
+        await self._driver.call(UPDATE_WEBHOOK, _webhook_changes(webhook_id, url, headers, name))
 
     async def delete_webhook(self, webhook_id: str) -> None:
         """Delete a webhook, as `TrackingClient.delete_webhook` does."""
-        await self._http.call(DELETE_WEBHOOK, {"webhook_id": check_webhook_id(webhook_id)})
+        await self._driver.call(DELETE_WEBHOOK, {"webhook_id": check_webhook_id(webhook_id)})
 
     def start_many(
         self, packages: Iterable[Package] | AsyncIterable[Package], *, concurrency: int = 8
@@ -287,15 +287,15 @@ class AsyncTrackingClient(_BaseClient[httpx.AsyncBaseTransport]):
         """
         check_packages(packages, (Iterable, AsyncIterable))
         check_integer("concurrency", concurrency, 1)
-        self._http.check_open()
-        return stream_async(self._http, packages, min(concurrency, self._config.max_connections))
+        self._driver.check_open()
+        return run_in_tasks(self._driver, packages, min(concurrency, self._config.max_connections))
 
     async def aclose(self) -> None:
         """Close the connections. Closing twice is fine; a later call raises ClientStateError."""
-        await self._http.close()
+        await self._driver.close()
 
     async def __aenter__(self) -> Self:
-        self._http.check_open()
+        self._driver.check_open()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -21,8 +21,8 @@
         ├── OtherEventError                        204: a genuine delivery of another event type
         └── KeysUnavailableError                   503: the public keys could not be fetched
 
-For 401, 429 and 5xx, the status alone decides. For any other 4xx, the first error code that is in `CODES` decides, or
-else the status. 3xx, an undocumented 2xx, and 6xx to 9xx are plain `APIError`.
+For 401, 429 and 5xx, the status alone decides. For any other 4xx, the first error code that is in `CLASS_BY_CODE`
+decides, or else the status. 3xx, an undocumented 2xx, and 6xx to 9xx are plain `APIError`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import httpx
 
 from shipengine_tracking_generated.models import Error
 
-from ._responses import read_error_body, read_retry_after, summary
+from ._responses import read_error_body, read_retry_after, summarize
 
 
 class ShipEngineError(Exception):
@@ -130,7 +130,7 @@ class APIError(ShipEngineError):
         self.field_name = first.field_name
         self.carrier_code = first.carrier_code
         self.carrier_id = first.carrier_id
-        super().__init__(summary(status_code, self.code, self.message, len(self.errors), self.request_id))
+        super().__init__(summarize(status_code, self.code, self.message, len(self.errors), self.request_id))
 
     @classmethod
     def from_response(
@@ -233,11 +233,11 @@ _ACCOUNT_CODES = """
     insufficient_funds invalid_billing_plan subscription_inactive terms_not_accepted trial_expired"""
 _CARRIER_CODES = """
     carrier_conflict carrier_disconnected carrier_not_connected carrier_not_supported tracking_not_supported"""
-CODES: Mapping[str, type[APIError]] = {
+CLASS_BY_CODE: Mapping[str, type[APIError]] = {
     **dict.fromkeys(_ACCOUNT_CODES.split(), AccountError),
     **dict.fromkeys(_CARRIER_CODES.split(), CarrierError),
 }
-_STATUSES: Mapping[int, type[APIError]] = {403: PermissionDeniedError, 404: NotFoundError}
+_CLASS_BY_STATUS: Mapping[int, type[APIError]] = {403: PermissionDeniedError, 404: NotFoundError}
 
 
 def exception_class(status_code: int, codes: list[str]) -> type[APIError]:
@@ -249,8 +249,8 @@ def exception_class(status_code: int, codes: list[str]) -> type[APIError]:
     if 500 <= status_code <= 599:
         return ServerError
     if 400 <= status_code <= 499:
-        by_status = _STATUSES.get(status_code, InvalidRequestError)
-        return next((CODES[code] for code in codes if code in CODES), by_status)
+        by_status = _CLASS_BY_STATUS.get(status_code, InvalidRequestError)
+        return next((CLASS_BY_CODE[code] for code in codes if code in CLASS_BY_CODE), by_status)
     return APIError
 
 

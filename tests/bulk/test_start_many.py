@@ -14,7 +14,7 @@ import httpx
 import pytest
 from runs import SOURCES, accept, numbers, packages, requested, run
 
-import virtual
+import virtual_time
 from shipengine_tracking import (
     APIConnectionError,
     AsyncTrackingClient,
@@ -216,7 +216,7 @@ def test_run_far_longer_than_max_wait_completes(monkeypatch: pytest.MonkeyPatch)
             assert all([outcome.ok async for outcome in client.start_many(packages(1000), concurrency=50)])
         return loop.time() - began
 
-    assert 49 * 60 <= virtual.run(main(), monkeypatch) <= 49 * 60 * 1.05
+    assert 49 * 60 <= virtual_time.run(main(), monkeypatch) <= 49 * 60 * 1.05
 
 
 # --- Package --------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from shipengine_tracking import (
     TrackingClient,
 )
 from shipengine_tracking.testing import FakeShipEngine, Response
-from support import PACKAGE, BlockingClient, Caller, PausedShipEngine, takes, wait_until, worker_threads
+from support import PACKAGE, BlockingClient, Caller, PausedShipEngine, assert_takes, wait_until, worker_threads
 
 HANG = Response(b"", "hang")
 TRIAL_EXPIRED = {"errors": [{"error_code": "trial_expired"}]}
@@ -99,7 +99,7 @@ def test_failure_that_concerns_all_packages_ends_the_run(
 def test_account_error_is_raised_after_the_outcomes_in_flight(
     responses: list[Response], outcomes: list[type], caller: Caller
 ) -> None:
-    with PausedShipEngine(resume_after=len(responses)) as fake, takes(0):
+    with PausedShipEngine(resume_after=len(responses)) as fake, assert_takes(0):
         fake.enqueue(*responses)
         given, raised = run(caller, fake, packages(100), concurrency=len(responses), max_retries=3)
         assert len(fake.requests) == len(responses)
@@ -113,7 +113,7 @@ def test_exit_in_a_worker_thread_is_raised_in_the_callers_thread() -> None:
         list(client.start_many(packages(100)))
 
 
-def test_async_start_many_needs_asyncio() -> None:
+def test_async_start_many_needs_a_running_event_loop() -> None:
     stream = AsyncTrackingClient("TEST_key").start_many(packages(1))
     with pytest.raises(ClientStateError, match="asyncio"):
         stream.asend(None).send(None)
@@ -137,7 +137,7 @@ def test_leaving_the_loop_sends_nothing_more(caller: Caller) -> None:
 )
 def test_leaving_the_loop_does_not_wait(response: Response, fake: FakeShipEngine, caller: Caller) -> None:
     fake.enqueue(Response.of(204), *[response] * 8)
-    with takes(0):
+    with assert_takes(0):
         with caller.client(fake, timeout=60, max_retries=3) as client:
             assert next(client.start_many(packages(1000))).ok
         if response is HANG:
@@ -153,20 +153,20 @@ with TrackingClient({fake.api_key!r}, base_url={fake.url!r}, timeout=60) as clie
         break
 """
     fake.enqueue(Response.of(204), *[HANG] * 8)
-    with takes(0, 30):
+    with assert_takes(0, 30):
         subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
 
 
 def test_async_account_error_does_not_wait_for_a_slow_source(fake: FakeShipEngine) -> None:
     fake.enqueue(Response.of(204), Response.of(401))
-    with takes(0):
+    with assert_takes(0):
         outcomes, raised = run(Caller("async"), fake, stalled_source(), concurrency=1)
     assert isinstance(raised, AuthenticationError)
     assert numbers(outcomes) == ["000000"]
 
 
 def test_leaving_an_async_run_does_not_wait_for_a_slow_source(fake: FakeShipEngine) -> None:
-    with takes(0), Caller("async").client(fake) as client:
+    with assert_takes(0), Caller("async").client(fake) as client:
         assert next(client.start_many(stalled_source())).ok
 
 
@@ -211,7 +211,7 @@ def test_garbage_collection_of_streams_at_any_moment_does_not_deadlock(fake: Fak
     before = gc.get_threshold()
     gc.set_threshold(50)
     try:
-        with takes(0, 50), TrackingClient(fake.api_key, base_url=fake.url) as client:
+        with assert_takes(0, 50), TrackingClient(fake.api_key, base_url=fake.url) as client:
             for _ in range(30):
                 cycle: list[Any] = [client.start_many(packages(100))]  # the next collection, in any line, finds it
                 cycle.append(cycle)
@@ -264,13 +264,13 @@ def test_closing_reports_the_calls_in_flight_and_sends_nothing_more(caller: Call
 def test_closing_ends_a_call_that_waits_for_the_rate_limit(fake: FakeShipEngine, caller: Caller) -> None:
     """No call is in flight and no package is left: only the waiting call shows that the run is not complete."""
     fake.enqueue(Response.of(429, headers={"Retry-After": "60"}))
-    with caller.client(fake) as client, closing_when(client, lambda: fake.requests), takes(0):
+    with caller.client(fake) as client, closing_when(client, lambda: fake.requests), assert_takes(0):
         assert isinstance(collect(client.start_many(packages(1)))[1], ClientStateError)
     assert len(fake.requests) == 1
 
 
 def test_closing_does_not_wait_for_a_slow_asynchronous_source(fake: FakeShipEngine) -> None:
-    with Caller("async").client(fake) as client, closing_when(client, lambda: len(fake.requests) == 2), takes(0):
+    with Caller("async").client(fake) as client, closing_when(client, lambda: len(fake.requests) == 2), assert_takes(0):
         outcomes, error = collect(client.start_many(stalled_source()))
     assert isinstance(error, ClientStateError)
     assert len(outcomes) == 2
@@ -289,7 +289,7 @@ def test_ctrl_c_ends_a_run_of_threads(fake: FakeShipEngine) -> None:
     interrupter = threading.Thread(target=interrupt)
     with TrackingClient(fake.api_key, base_url=fake.url, timeout=60) as client:
         interrupter.start()
-        with takes(0), pytest.raises(KeyboardInterrupt):
+        with assert_takes(0), pytest.raises(KeyboardInterrupt):
             list(client.start_many(packages(1), concurrency=4))
         interrupter.join()
         fake.close()
@@ -302,7 +302,7 @@ def test_cancelling_the_consumer_cancels_the_tasks(fake: FakeShipEngine) -> None
             consumer = asyncio.create_task(anext(client.start_many(packages(1000), concurrency=4)))
             await asyncio.to_thread(wait_until, lambda: len(fake.requests) == 4)
             consumer.cancel()
-            with takes(0), pytest.raises(asyncio.CancelledError):
+            with assert_takes(0), pytest.raises(asyncio.CancelledError):
                 await consumer
             assert len(asyncio.all_tasks()) == 1
             await client.start(**PACKAGE)
@@ -322,7 +322,7 @@ def test_cancellation_inside_a_run_does_not_look_complete(place: str) -> None:
 
     responses = [httpx.Response(204) if place == "source" or at != 5 else asyncio.CancelledError for at in range(20)]
     transport = httpx.MockTransport(Mock(side_effect=responses))
-    with takes(0), pytest.raises(asyncio.CancelledError):
+    with assert_takes(0), pytest.raises(asyncio.CancelledError):
         run(Caller("async"), None, source(), api_key="TEST_key", transport=transport)
 
 
@@ -344,7 +344,7 @@ def test_client_is_usable_in_a_child_process_but_its_runs_are_not(fake: FakeShip
             finally:
                 os._exit(2)
         assert len(list(stream)) == 49
-        with takes(0):
+        with assert_takes(0):
             _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == 0
     assert len(fake.subscriptions) == 50 + 20

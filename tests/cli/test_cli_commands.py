@@ -87,7 +87,7 @@ def test_rejected_call_prints_the_remedy(fake: FakeShipEngine, status: int, code
         ("SHIPENGINE_BASE_URL=http://example.com listen", "https"),
     ],
 )  # fmt: skip
-def test_invalid_usage_is_one_line(fake: FakeShipEngine, command: str, word: str) -> None:
+def test_invalid_usage_prints_one_line(fake: FakeShipEngine, command: str, word: str) -> None:
     variables = dict(part.split("=") for part in command.split() if part.startswith("SHIPENGINE_"))
     status, out, err = run(fake, *command.split()[len(variables) :], env=variables)
     assert (status, out, err.count("\n"), fake.requests) == (2, "", 1, [])

@@ -29,7 +29,7 @@ def text(delimiter: str, end: str) -> str:
         pytest.param(b'"Size\n(cm)";tracking_no;CARRIER\n1;="1Z1";ups\n"say ""7\n""";92055901;"usps"', id="quotes"),
     ],
 )
-def test_file_of_a_spreadsheet_is_read(fake: FakeShipEngine, tmp_path: Path, content: bytes) -> None:
+def test_csv_from_a_spreadsheet_is_read(fake: FakeShipEngine, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "orders.csv"
     path.write_bytes(content)
     status, out, err = run(fake, "start-many", str(path))
@@ -60,7 +60,7 @@ def test_columns_are_named_by_options(fake: FakeShipEngine, tmp_path: Path) -> N
         pytest.param('tracking,carrier\n1Z1,ups\n1Z2,"ups\n1Z3,ups\n', "", ["line 3"], id="quote_without_end"),
     ],
 )
-def test_unusable_file_is_one_line_with_the_remedy(
+def test_unusable_file_prints_one_line_with_the_remedy(
     fake: FakeShipEngine, tmp_path: Path, content: str | bytes, options: str, words: list[str]
 ) -> None:
     path = tmp_path / "orders.csv"

@@ -15,7 +15,7 @@ import pytest
 from commands import HEADER, Terminal, read_report, run, run_until, sent, start_process, started, write_file
 
 from shipengine_tracking.testing import FakeShipEngine, RateLimit, Request, Response, error
-from support import PausedShipEngine, takes, wait_until
+from support import PausedShipEngine, assert_takes, wait_until
 
 
 class StoppingShipEngine(FakeShipEngine):
@@ -125,7 +125,7 @@ def test_terminal_shows_progress_and_ctrl_c_ends_at_once(files: tuple[str, Path]
 
     path, screen, options = Path(files[0]), Terminal(), ["--json", "--concurrency", "5"]
     path.write_text(path.read_text().replace("\n4,ups\n", "\n4,seko\n"))
-    with PausedShipEngine(unpaused=[str(n) for n in range(20)]) as fake, takes(0.0):
+    with PausedShipEngine(unpaused=[str(n) for n in range(20)]) as fake, assert_takes(0.0):
         status, out, err = run_until(wait_for_progress, fake, "start-many", str(path), *options, err=screen)
     assert (status, out.count('"line"')) == (130, 20)
     assert "Line 6: 4: 400 carrier_not_connected: " in err

@@ -26,8 +26,8 @@ from shipengine_tracking import (
     ServerError,
     ShipEngineError,
 )
-from shipengine_tracking._responses import read_retry_after, summary
-from shipengine_tracking.exceptions import CODES, exception_class
+from shipengine_tracking._responses import read_retry_after, summarize
+from shipengine_tracking.exceptions import CLASS_BY_CODE, exception_class
 
 TREE = """
     ShipEngineError: InvalidArgumentError ClientStateError APIConnectionError APIError WebhookError
@@ -53,14 +53,14 @@ def test_exceptions_are_public_and_form_a_tree() -> None:
 
 
 def test_status_and_code_decide_the_class() -> None:
-    assert CODES.keys() < {code.value for code in ErrorCode}
+    assert CLASS_BY_CODE.keys() < {code.value for code in ErrorCode}
     by_status = {401: AuthenticationError, 403: PermissionDeniedError, 404: NotFoundError, 429: RateLimitError}
     by_class = {4: InvalidRequestError, 5: ServerError}
     for status in range(100, 1000):
         expected = by_status.get(status, by_class.get(status // 100, APIError))
         code_decides = status // 100 == 4 and status not in (401, 429)
         for code in ("of_tomorrow", "trial_expired", "carrier_conflict"):
-            kind = CODES.get(code, expected) if code_decides else expected
+            kind = CLASS_BY_CODE.get(code, expected) if code_decides else expected
             assert exception_class(status, ["also_of_tomorrow", code]) is kind
     assert exception_class(400, ["carrier_conflict", "trial_expired"]) is CarrierError  # the first listed one decides
 
@@ -138,4 +138,4 @@ def test_retry_after_is_relative_to_now_if_the_response_has_no_date(date: dict[s
     ids=range(7),
 )
 def test_text_of_an_error_is_one_line_of_limited_length(given: Any, line: str) -> None:
-    assert summary(*given) == line
+    assert summarize(*given) == line

@@ -198,7 +198,7 @@ RESET = Response(b"", "reset")
         pytest.param(RESET, 1, id="reset"),
     ],
 )
-def test_creation_is_repeated_only_if_it_was_not_processed(
+def test_creation_is_retried_only_if_it_was_not_processed(
     response: Response, requests: int, caller: Caller, fake: FakeShipEngine
 ) -> None:
     result = call(caller, fake, "create_webhook", response, max_retries=3)

@@ -16,7 +16,7 @@ import h11
 import httpx
 import pytest
 
-from leaks import found
+from leaks import find_leaks
 from shipengine_tracking import APIConnectionError, APIError
 from shipengine_tracking._auth import APIKeyAuth
 from shipengine_tracking.testing import FakeShipEngine, Response
@@ -45,7 +45,7 @@ def test_each_form_of_the_key_is_redacted(form: str) -> None:
     assert auth.redact(f"<{form}, {form}>".encode()) == b"<[API key], [API key]>"
     headers = httpx.Headers([(b"X-Echo", f"a {form}".encode()), (b"X-Echo", b"b"), (f"X-{form}".encode(), b"c")])
     assert auth.redact_headers(headers).raw == [(b"X-Echo", b"a [API key]"), (b"X-Echo", b"b"), (b"X-[API key]", b"c")]
-    assert len(form) <= auth.longest_form == len(UNICODE_ESCAPES)
+    assert len(form) <= auth.max_escaped_length == len(UNICODE_ESCAPES)
     assert APIKeyAuth("sixsix").redact(b"sixsix") == b"[API key]"
 
 
@@ -103,7 +103,7 @@ def test_success_that_echoes_the_key_does_not_show_it(caller: Caller, fake: Fake
     fake.enqueue(Response.of(200, f"<html>{KEY}</html>"), Response.of(200, {"status_description": f"for {KEY}"}))
     error, information = caller.call_all(PACKAGE, PACKAGE, operation="get", api_key=KEY, base_url=fake.url)
     assert type(error) is APIError
-    assert not found(error, KEY)
+    assert not find_leaks(error, KEY)
     assert information.status_description == "for [API key]"
 
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import trustme
 
-from leaks import found
+from leaks import find_leaks
 from shipengine_tracking import APIConnectionError, APITimeoutError, ShipEngineError, __version__
 from shipengine_tracking.testing import FakeShipEngine, Response
 from support import KEY, PACKAGE, Caller
@@ -70,7 +70,7 @@ def test_server_that_cannot_be_reached_is_a_connection_error(caller: Caller) -> 
         assert type(error) is APIConnectionError
         assert (error.status_code, dict(error.headers), error.request_id) == (None, {}, None)
         assert isinstance(error.__cause__, httpx.ConnectError)
-        assert not found(error, KEY)
+        assert not find_leaks(error, KEY)
     assert "host.invalid" in str(error)
 
 
@@ -90,7 +90,7 @@ def test_network_error_of_a_transport_is_translated(
     error = caller.call(api_key=KEY, transport=httpx.MockTransport(Mock(side_effect=raised)))
     assert type(error) is kind
     assert error.__cause__ is raised
-    assert not found(error, KEY)
+    assert not find_leaks(error, KEY)
 
 
 def test_exception_of_the_callers_transport_is_raised_unchanged(caller: Caller) -> None:
@@ -99,7 +99,7 @@ def test_exception_of_the_callers_transport_is_raised_unchanged(caller: Caller) 
 
 
 @pytest.mark.parametrize("trusted", [False, True])
-def test_server_needs_a_trusted_certificate(
+def test_untrusted_certificate_is_rejected(
     trusted: bool, caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     received: list[bytes] = []
@@ -118,5 +118,5 @@ def test_server_needs_a_trusted_certificate(
         pool.submit(serve)
         result = caller.call(api_key=KEY, base_url=f"https://127.0.0.1:{server.getsockname()[1]}")
     assert len(received) == trusted
-    assert trusted or not found(result, KEY)
+    assert trusted or not find_leaks(result, KEY)
     assert type(result) is (type(None) if trusted else APIConnectionError)

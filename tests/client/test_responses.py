@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leaks import found
+from leaks import find_leaks
 from shipengine_tracking import (
     AccountError,
     APIConnectionError,
@@ -184,7 +184,7 @@ def test_error_response_becomes_its_exception(
     assert str(error).startswith(str(error.status_code))
     assert str(error).isprintable()
     assert len(str(error)) < 500
-    assert not found(error, KEY)
+    assert not find_leaks(error, KEY)
 
 
 HEAD = f" X\r\nx-shipengine-requestid: {HEADER_ID}\r\n"
@@ -229,7 +229,7 @@ def test_broken_response_is_a_connection_error(response: Response, status_code: 
     assert error.__cause__ is not None
     assert str(error).isprintable()
     assert len(str(error)) < 500
-    assert not found(error, KEY)
+    assert not find_leaks(error, KEY)
 
 
 CONTINUE = Response(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n")

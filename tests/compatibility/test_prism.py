@@ -15,7 +15,7 @@ import pytest
 
 from document import DOCUMENT
 from spec import SPEC
-from spec_places import needs_key, operations, resolved
+from spec_lookup import needs_key, operations, resolved
 from support import KEY, PACKAGE, Caller, wait_until
 
 NEEDS_NPM = pytest.mark.skipif(not shutil.which("npm") and os.environ.get("CI") != "true", reason="needs npm")

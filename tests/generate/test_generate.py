@@ -39,7 +39,7 @@ def test_attributes_of_models_that_the_server_sends_are_never_unset() -> None:
 
 def test_tools_of_other_versions_are_rejected(monkeypatch: pytest.MonkeyPatch, output: Path) -> None:
     monkeypatch.setattr(generate, "version", lambda _: "0.1.0")
-    with pytest.raises(generate.GenerateError, match=r"openapi-python-client==0\.1\.0"):
+    with pytest.raises(generate.GenerationError, match=r"openapi-python-client==0\.1\.0"):
         generate.run(spec.SPEC, output)
 
 

@@ -16,7 +16,7 @@ import pytest
 from shipengine_tracking import AsyncTrackingClient, ClientStateError, RateLimitError, TrackingClient
 from shipengine_tracking._http.connection import Connection
 from shipengine_tracking.testing import FakeShipEngine, Response
-from support import PACKAGE, BackgroundClient, Caller, PausedShipEngine, client_sockets, takes, wait_until
+from support import PACKAGE, BackgroundClient, Caller, PausedShipEngine, assert_takes, client_sockets, wait_until
 
 HEAD = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 9999\r\n\r\n"
 # With one connection, a call that left anything behind would block the next one.
@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {"max_connections": 1, "timeout": 30, "deadline": 30}
 
 async def cancel(call: asyncio.Task[None]) -> None:
     call.cancel()
-    with takes(0), pytest.raises(asyncio.CancelledError):
+    with assert_takes(0), pytest.raises(asyncio.CancelledError):
         await call
 
 
@@ -68,7 +68,7 @@ def test_ctrl_c_ends_a_call_and_leaves_nothing_behind(
     with caller.client(fake, max_retries=3, **SETTINGS) as client:
         thread = threading.Thread(target=interrupt)
         thread.start()
-        with takes(0), pytest.raises(KeyboardInterrupt):
+        with assert_takes(0), pytest.raises(KeyboardInterrupt):
             client.start(**PACKAGE)
         thread.join()
         client.start(**PACKAGE)
@@ -88,7 +88,7 @@ def test_closing_wakes_calls_that_wait_to_be_sent(
         first = client.start()
         wait_until(lambda: caplog.records)
         calls = [client.start() for _ in range(4)]
-        with takes(0):
+        with assert_takes(0):
             client.close()
             assert {type(call.exception(30)) for call in calls} == {ClientStateError}
             error: Any = first.exception(30)
@@ -121,7 +121,7 @@ def test_interruption_does_not_wait_until_the_connection_is_closed(
     with TrackingClient(fake.api_key, base_url=fake.url) as client, monkeypatch.context() as patches:
         patches.setattr(h11.Connection, "send", Mock(side_effect=KeyboardInterrupt))
         patches.setattr(Connection, "close", close)
-        with takes(0), pytest.raises(KeyboardInterrupt):
+        with assert_takes(0), pytest.raises(KeyboardInterrupt):
             client.start(**PACKAGE)
         assert is_closing.wait(30)
         may_close.set()

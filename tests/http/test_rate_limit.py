@@ -182,10 +182,10 @@ def test_first_in_the_queue_sleeps_until_it_may_be_sent(
         send(limiter, moment)
     assert limiter.acquire(Waiter(), now) == delay
     # The others are woken when they become first.
-    assert limiter.acquire(Waiter(), now) == Delay(MAX_SLEEP, delay.reason, delay.at_least)
+    assert limiter.acquire(Waiter(), now) == Delay(MAX_SLEEP, delay.reason, delay.min_wait)
 
 
-def test_permit_comes_back_a_minute_after_the_response() -> None:
+def test_permit_is_available_again_a_minute_after_the_response() -> None:
     limiter = new_limiter(per_minute=2)
     in_flight = [send(limiter, 0) for _ in range(2)]
     waiter = Waiter()
@@ -206,7 +206,7 @@ def test_queue_is_first_come_first_served() -> None:
     in_flight = send(limiter, 0)
     waiters = queue(limiter, 0, 3)
     limiter.release(in_flight, 1, OK)
-    assert [waiter.alarm.qsize() for waiter in waiters] == [1, 0, 0]
+    assert [waiter.wakeup_queue.qsize() for waiter in waiters] == [1, 0, 0]
     assert limiter.acquire(waiters[2], 1) is not None
     assert limiter.acquire(Waiter(), 1) == Delay(MAX_SLEEP, "max_connections")
     assert limiter.acquire(waiters[0], 1) is None
@@ -219,12 +219,12 @@ def test_call_that_leaves_the_queue_wakes_the_next(is_sent: bool) -> None:
     first, second = queue(limiter, 0, 2)
     for waiter in in_flight:
         limiter.release(waiter, 1, OK)
-    assert (first.alarm.qsize(), second.alarm.qsize()) == (1, 0)
+    assert (first.wakeup_queue.qsize(), second.wakeup_queue.qsize()) == (1, 0)
     if is_sent:
         assert limiter.acquire(first, 1) is None
     else:
         limiter.release(first, 1)
-    assert second.alarm.qsize() == 1
+    assert second.wakeup_queue.qsize() == 1
     assert limiter.acquire(second, 1) is None
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 import httpx
 import pytest
 
-import virtual
+import virtual_time
 from faults import SlidingRateLimit
 from shipengine_tracking import AsyncTrackingClient
 from shipengine_tracking._http import rate_limit
@@ -77,7 +77,7 @@ def test_calls_on_an_exhausted_limit_take_little_more_than_the_ideal_time(
 ) -> None:
     monkeypatch.setattr(rate_limit, "MINUTE", 6.0)
     limit = kind(200, 6.0, headers=headers)
-    seconds, rejected = virtual.run(make_calls(limit, workers, requests_per_minute=pace), monkeypatch)
+    seconds, rejected = virtual_time.run(make_calls(limit, workers, requests_per_minute=pace), monkeypatch)
     assert seconds <= IDEAL * longest
     assert rejected <= most_rejected
 
@@ -89,6 +89,6 @@ def test_calls_on_an_exhausted_limit_take_little_more_than_the_ideal_time(
 def test_several_processes_share_the_limit_with_few_rejections(
     monkeypatch: pytest.MonkeyPatch, processes: int, most_rejected: int
 ) -> None:
-    seconds, rejected = virtual.run(make_calls(RateLimit(200, 6.0), 8, processes=processes), monkeypatch)
+    seconds, rejected = virtual_time.run(make_calls(RateLimit(200, 6.0), 8, processes=processes), monkeypatch)
     assert seconds <= IDEAL * 1.04
     assert rejected <= most_rejected

@@ -12,7 +12,7 @@ import pytest
 from shipengine_tracking import RateLimitError
 from shipengine_tracking._http import flow
 from shipengine_tracking.testing import FakeShipEngine, RateLimit, Response, error
-from support import NUMBER, PACKAGE, BackgroundClient, Caller, takes
+from support import NUMBER, PACKAGE, BackgroundClient, Caller, assert_takes
 
 BUSY = Response.of(503)
 RESET = Response(b"", "reset")
@@ -92,7 +92,7 @@ def test_429_blocks_the_next_call_too(fake: FakeShipEngine, caller: Caller) -> N
 
 def test_429_blocks_all_calls_of_a_client_together(fake: FakeShipEngine, caller: Caller) -> None:
     fake.enqueue(limited(1))
-    with BackgroundClient(caller.kind, fake, max_retries=0) as client, takes(1.0):
+    with BackgroundClient(caller.kind, fake, max_retries=0) as client, assert_takes(1.0):
         assert isinstance(client.start().exception(30), RateLimitError)
         assert client.start_all(9) == [None] * 9
     assert len(fake.subscriptions) == 9

@@ -26,8 +26,8 @@ from shipengine_tracking._config import ClientConfig
 from shipengine_tracking._http import flow
 from shipengine_tracking._http.flow import (
     Call,
-    Cancelled,
     Operation,
+    RunEnded,
     backoff,
     is_response_lost,
     is_retryable,
@@ -58,7 +58,7 @@ def result_of(case: Any) -> Any:
     return SUCCESS if status == 204 else failure(status, retry_after)
 
 
-class Driver:
+class FlowDriver:
     """Drives a flow without I/O: sends the given results, and lets time pass instead of sleeping."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Driver:
             except StopIteration as stop:
                 sent = stop.value
                 break
-            except (ShipEngineError, Cancelled) as error:
+            except (ShipEngineError, RunEnded) as error:
                 sent = error
                 break
             if step is None:
@@ -115,8 +115,8 @@ class Driver:
 
 
 @pytest.fixture
-def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
-    driver = Driver()
+def driver(monkeypatch: pytest.MonkeyPatch) -> FlowDriver:
+    driver = FlowDriver()
     monkeypatch.setattr(flow, "clock", lambda: driver.now)
     monkeypatch.setattr(random, "random", lambda: 0.5)
     return driver
@@ -172,7 +172,7 @@ RUN = {"in_run": True, "max_retries": 0, "max_wait": 10.0}
     ],
 )
 def test_call_is_sent_until_it_succeeds_or_may_not_be_retried(
-    driver: Driver, results: list[Any], settings: dict[str, Any], sleeps: list[float]
+    driver: FlowDriver, results: list[Any], settings: dict[str, Any], sleeps: list[float]
 ) -> None:
     todo = [result_of(result) for result in results]
     assert driver.run(*todo, **settings) is (None if todo[-1] is SUCCESS else todo[-1])
@@ -181,7 +181,7 @@ def test_call_is_sent_until_it_succeeds_or_may_not_be_retried(
     assert getattr(todo[-1], "attempts", len(results)) == len(results)
 
 
-def test_unsendable_request_has_no_attempts(driver: Driver) -> None:
+def test_unsendable_request_has_no_attempts(driver: FlowDriver) -> None:
     error = InvalidArgumentError("the request cannot be sent")
     assert driver.run(error) is error
     assert (driver.sleeps, error.attempts) == ([], 0)
@@ -190,7 +190,7 @@ def test_unsendable_request_has_no_attempts(driver: Driver) -> None:
 # --- waiting for the limiter
 
 
-def test_waiting_for_a_429_of_another_call_counts_towards_max_wait_but_not_pool_timeout(driver: Driver) -> None:
+def test_waiting_for_a_429_of_another_call_counts_towards_max_wait_but_not_pool_timeout(driver: FlowDriver) -> None:
     settings = {"max_wait": 90.0, "timeout": httpx.Timeout(30, pool=5.0)}
     driver.occupy(failure(429, 90.0))
     assert driver.run(SUCCESS, **settings) is None
@@ -210,7 +210,7 @@ def test_waiting_for_a_429_of_another_call_counts_towards_max_wait_but_not_pool_
     ],
 )
 def test_call_that_cannot_wait_for_its_turn_names_the_cause_and_the_remedy(
-    driver: Driver,
+    driver: FlowDriver,
     per_minute: int | None,
     others: list[Any],
     settings: dict[str, Any],
@@ -229,7 +229,7 @@ def test_call_that_cannot_wait_for_its_turn_names_the_cause_and_the_remedy(
     assert (str(error.__cause__), error.request_id) == ((str(result_of(429)), "7") if is_caused else ("None", None))
 
 
-def test_longer_block_wakes_only_the_calls_that_give_up_before_it_ends(driver: Driver) -> None:
+def test_longer_block_wakes_only_the_calls_that_give_up_before_it_ends(driver: FlowDriver) -> None:
     in_flight = driver.occupy()
     driver.occupy(failure(429, 5.0))
     first, patient = Waiter(), Waiter(deadline=driver.now + 100.0)
@@ -238,7 +238,7 @@ def test_longer_block_wakes_only_the_calls_that_give_up_before_it_ends(driver: D
     steps = driver.start(max_wait=20.0)
     steps.send(None)
     driver.limiter.release(in_flight, driver.now, failure(429, 60.0))
-    assert (driver.call.waiter.alarm.empty(), patient.alarm.empty()) == (False, True)
+    assert (driver.call.waiter.wakeup_queue.empty(), patient.wakeup_queue.empty()) == (False, True)
     with pytest.raises(RateLimitError):
         steps.send(True)
 
@@ -253,7 +253,7 @@ def test_longer_block_wakes_only_the_calls_that_give_up_before_it_ends(driver: D
     ],
 )
 def test_waiting_for_a_connection_ends_with_a_timeout(
-    driver: Driver, timeout: httpx.Timeout, max_wait: float, is_frozen: bool, waited: float
+    driver: FlowDriver, timeout: httpx.Timeout, max_wait: float, is_frozen: bool, waited: float
 ) -> None:
     driver.now, driver.is_frozen = 1_767_225_600.0, is_frozen
     driver.limiter = RateLimiter(1, None, SimpleQueue)
@@ -266,7 +266,7 @@ def test_waiting_for_a_connection_ends_with_a_timeout(
     assert len(driver.sleeps) <= 6  # rounding errors of the clock
 
 
-def test_run_waits_for_a_connection_and_for_the_pace_without_limit(driver: Driver) -> None:
+def test_run_waits_indefinitely_for_a_connection_or_a_permit(driver: FlowDriver) -> None:
     driver.limiter = RateLimiter(1, 1, SimpleQueue)
     other = driver.occupy()
 
@@ -279,15 +279,15 @@ def test_run_waits_for_a_connection_and_for_the_pace_without_limit(driver: Drive
     assert sum(driver.sleeps) == 40 * 30.0 + 60.0
 
 
-def test_end_between_the_first_check_and_the_sleep_is_not_missed(driver: Driver) -> None:
-    """A client that is closed rings the alarms that exist at that moment."""
+def test_closing_between_the_check_and_the_sleep_ends_the_call(driver: FlowDriver) -> None:
+    """A client that is closed wakes the calls whose queues exist at that moment."""
     end = ClientStateError("closed")
 
-    def new_alarm() -> SimpleQueue[None]:
+    def new_wakeup_queue() -> SimpleQueue[None]:
         driver.end = end
         return SimpleQueue()
 
-    driver.limiter = RateLimiter(100, None, new_alarm)
+    driver.limiter = RateLimiter(100, None, new_wakeup_queue)
     driver.occupy(failure(429, 40.0))
     assert driver.run() is end
     assert driver.sleeps == []
@@ -301,34 +301,34 @@ def test_end_between_the_first_check_and_the_sleep_is_not_missed(driver: Driver)
     [
         pytest.param(failure(503), ClientStateError("closed"), True, id="closed after a 503"),
         pytest.param(failure(429), ClientStateError("closed"), True, id="closed after a 429"),
-        pytest.param(failure(429), Cancelled("ended"), False, id="run ended after a 429"),
+        pytest.param(failure(429), RunEnded("ended"), False, id="run ended after a 429"),
         pytest.param(failure(503), None, True, id="requests_per_minute reached after a 503"),
         pytest.param(failure(429), None, False, id="requests_per_minute reached after a 429"),
     ],
 )
 def test_call_that_may_not_be_retried_raises_the_more_important_error(
-    driver: Driver, first: APIError, end: ClientStateError | Cancelled | None, is_first_raised: bool
+    driver: FlowDriver, first: APIError, end: ClientStateError | RunEnded | None, is_first_raised: bool
 ) -> None:
     def end_the_pause() -> None:
         driver.end = end
 
     driver.limiter = RateLimiter(100, 1, SimpleQueue)
     driver.on_sleep = end_the_pause
-    error = driver.run(first, in_run=isinstance(end, Cancelled), max_wait=20.0)
+    error = driver.run(first, in_run=isinstance(end, RunEnded), max_wait=20.0)
     assert error.attempts == len(driver.sleeps) == 1
     assert (error is first) is is_first_raised
     text = error.__notes__[0] if is_first_raised else str(error)
     assert (str(end) if end else "requests_per_minute") in text
 
 
-def test_removal_remembers_a_lost_response_over_several_attempts(driver: Driver) -> None:
+def test_removal_remembers_a_lost_response_across_attempts(driver: FlowDriver) -> None:
     assert driver.run(failure(504), failure(503), failure(404), operation=STOP) is None
 
 
 # --- logs
 
 
-def test_log_has_a_line_for_each_attempt_and_each_retry(driver: Driver, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_has_a_line_for_each_attempt_and_each_retry(driver: FlowDriver, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "shipengine_tracking")
     lost = APIConnectionError("no response")
     lost.__cause__ = httpx.ReadError("reset")
@@ -348,7 +348,7 @@ def test_mask_keeps_the_last_four_characters_of_a_longer_value() -> None:
     assert [mask("12345"), mask("1234")] == ["…2345", "…"]
 
 
-def test_log_shows_texts_of_the_server_safely(driver: Driver, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_shows_texts_of_the_server_safely(driver: FlowDriver, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "shipengine_tracking")
     text = f"\x1b[2J{NUMBER}" + "x" * 80
     body = {"request_id": text, "errors": [{"error_code": text, "message": NUMBER}]}

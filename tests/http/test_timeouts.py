@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from leaks import found
+from leaks import find_leaks
 from shipengine_tracking import APITimeoutError
 from shipengine_tracking._http import flow
 from shipengine_tracking.testing import FakeShipEngine, Response
-from support import KEY, Caller, slow_server, takes
+from support import KEY, Caller, assert_takes, slow_server
 
 HEAD = b"HTTP/1.1 500 Internal Server Error\r\nRequest-Id: 7\r\n"
 
 
 def test_response_that_never_arrives_ends_at_the_deadline(fake: FakeShipEngine, caller: Caller) -> None:
     fake.enqueue(Response(b"", "hang"))
-    with takes(0.3):
+    with assert_takes(0.3):
         error = caller.call_fake(fake, deadline=0.3, timeout=30.0)
     assert type(error) is APITimeoutError
-    assert not found(error, fake.api_key)
+    assert not find_leaks(error, fake.api_key)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def test_response_that_arrives_slowly_ends_at_the_deadline_of_each_attempt(
     kind: str, data: bytes, status: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flow, "FIRST_BACKOFF", 0.001)
-    with slow_server(data) as url, takes(0.6):
+    with slow_server(data) as url, assert_takes(0.6):
         error = Caller(kind).call(api_key=KEY, base_url=url, deadline=0.3, max_retries=1)
     assert type(error) is APITimeoutError
     assert (error.attempts, error.status_code, error.request_id) == (2, status, "7" if status else None)
     assert "0.3 s" in str(error)
-    assert not found(error, KEY)
+    assert not find_leaks(error, KEY)

@@ -112,7 +112,7 @@ def test_retryable_statuses_in_documents_are_those_of_the_code() -> None:
 
 
 @pytest.mark.parametrize("text", [README, exceptions.__doc__], ids=["README", "docstring"])
-def test_drawn_exception_tree_equals_the_classes(text: str) -> None:
+def test_documented_exception_tree_matches_the_classes(text: str) -> None:
     drawn = re.findall(r"^([ │├└─]*)(\w+Error)\b", text, re.MULTILINE)
     kinds = [kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, ShipEngineError)]
     depths = [sum(issubclass(base, ShipEngineError) for base in kind.__mro__[1:]) for kind in kinds]

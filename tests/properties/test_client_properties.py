@@ -17,7 +17,7 @@ from attrs import field, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract import JSON, KEY, NOISE, TEXTS, check, is_of, of_schema, share, validate_request, wire
+from contract import JSON, KEY, NOISE, TEXTS, check, from_schema, matches, share, validate_request, wire
 from document import DOCUMENT
 from shipengine_tracking import (
     APIConnectionError,
@@ -140,7 +140,7 @@ BYTES = NOISE | WORDS
 HEADERS = st.lists(st.tuples(NAMES | BYTES, BYTES), max_size=2)
 ERROR_BODIES = st.builds(
     lambda errors, message: wire({"request_id": message, "errors": [*errors, {"message": message}]}),
-    st.lists(JSON | of_schema("Error"), max_size=1),
+    st.lists(JSON | from_schema("Error"), max_size=1),
     TEXTS | st.just(f"The key is {KEY}?"),
 )
 CANNOT_BE_SENT: list[type[Exception]] = [httpx.InvalidURL, httpx.LocalProtocolError, httpx.UnsupportedProtocol]
@@ -181,7 +181,7 @@ def test_any_response_or_failure_is_a_success_or_our_exception(reply: Reply, ope
 MEMBERS = st.sampled_from(sorted(DOCUMENT["components"]["schemas"]["TrackingInformation"]["properties"]))
 EVENT_MEMBERS = st.sampled_from(sorted(DOCUMENT["components"]["schemas"]["TrackingInformationEvent"]["properties"]))
 EVENTS = st.lists(st.dictionaries(EVENT_MEMBERS, JSON, max_size=4), max_size=2)
-STATES = of_schema("TrackingInformation") | st.dictionaries(MEMBERS | TEXTS, JSON | EVENTS, max_size=4)
+STATES = from_schema("TrackingInformation") | st.dictionaries(MEMBERS | TEXTS, JSON | EVENTS, max_size=4)
 ODD_VALUES = [b"1e999", b"-1e999", b"NaN", b"Infinity", b"1" * 5000, b"1.0", b"1e2", b'"\\ud800"', b"[" * 20_000]
 ODD_STATES = st.builds(b'{"%b": %b}'.__mod__, st.tuples(MEMBERS.map(str.encode), st.sampled_from(ODD_VALUES)))
 CUT_STATES = st.builds(lambda body, length: body[:length], STATES.map(wire), st.integers(0, 200))
@@ -192,7 +192,7 @@ CUT_STATES = st.builds(lambda body, length: body[:length], STATES.map(wire), st.
 def test_get_returns_a_model_with_declared_types_or_an_api_error_for_any_body(body: bytes) -> None:
     result = call(Reply(200, [], body), "get")
     if isinstance(result, TrackingInformation):
-        assert is_of(result, TrackingInformation)
+        assert matches(result, TrackingInformation)
         assert TrackingInformation.from_json(wire(result.to_dict())) == result
     else:
         assert type(result) is APIError

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract import JSON, NOISE, TEXTS, check, is_of, of_schema, share, wire
+from contract import JSON, NOISE, TEXTS, check, from_schema, matches, share, wire
 from document import DOCUMENT
 from shipengine_tracking.testing import FakeShipEngine
 from shipengine_tracking.webhooks import OtherEventError, TrackingEvent, Verifier, WebhookError, parse, parse_date
@@ -92,7 +92,7 @@ def test_no_signed_object_about_tracking_is_lost(
         assert error.document == document  # noqa: PT017
         assert "track" not in document["resource_type"].lower()
         return
-    assert is_of(event, TrackingEvent)
+    assert matches(event, TrackingEvent)
     assert is_kept(document, event.to_dict())
     assert all(getattr(model, name) is None or name in ("data", "events") for model, name in misfits(event))
     assert event.last_moved is None or event.last_moved.tzinfo
@@ -100,11 +100,13 @@ def test_no_signed_object_about_tracking_is_lost(
     assert pickle.loads(pickle.dumps(event)) == copy.deepcopy(event) == event
 
 
-@given(document=of_schema("TrackingEvent").map(lambda document: {"data": {}, **document, "resource_type": "API_TRACK"}))
+@given(
+    document=from_schema("TrackingEvent").map(lambda document: {"data": {}, **document, "resource_type": "API_TRACK"})
+)
 @share(3)
 def test_update_that_the_spec_allows_fits_its_types(document: dict[str, Any]) -> None:
     event = parse(wire(document))
-    assert is_of(event, TrackingEvent)
+    assert matches(event, TrackingEvent)
     assert misfits(event) == []
 
 
@@ -136,4 +138,4 @@ DATES = st.lists(
 @given(text=DATES | TEXTS)
 @share(6)
 def test_parse_date_returns_a_date_or_none_for_any_text(text: str) -> None:
-    assert is_of(parse_date(text), datetime | None)
+    assert matches(parse_date(text), datetime | None)

@@ -13,7 +13,7 @@ import pytest
 import spec_rules
 from document import DOCUMENT
 from shipengine_tracking import TrackingClient
-from shipengine_tracking.exceptions import CODES, exception_class
+from shipengine_tracking.exceptions import CLASS_BY_CODE, exception_class
 from shipengine_tracking.testing import FakeShipEngine, Subscription
 from spec_lookup import needs_key, operations, resolved
 
@@ -124,7 +124,8 @@ def test_sample_of_the_webhook_verifies_updates(
 
 def test_error_catalogue_matches_the_package() -> None:
     catalogue = spec_rules.error_catalogue(DOCUMENT)
-    assert {code: name for code, name in catalogue.items() if name} == {c: kind.__name__ for c, kind in CODES.items()}
+    by_code = {code: kind.__name__ for code, kind in CLASS_BY_CODE.items()}
+    assert {code: name for code, name in catalogue.items() if name} == by_code
 
 
 def test_error_responses_name_the_exception_of_their_status() -> None:

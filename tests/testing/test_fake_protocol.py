@@ -30,7 +30,7 @@ JSON = b"Content-Type: application/json; charset=utf-8\r\n"
         pytest.param((200, [1]), b"200 OK\r\n" + JSON + b"Content-Length: 9\r\n\r\n[\r\n  1\r\n]", id="json"),
     ],
 )
-def test_response_of_builds_these_bytes(given: tuple[Any, ...], data: bytes) -> None:
+def test_response_of_returns_the_expected_bytes(given: tuple[Any, ...], data: bytes) -> None:
     assert Response.of(*given) == Response(b"HTTP/1.1 " + data, "keep", 0.0)
 
 

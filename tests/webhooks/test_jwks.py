@@ -22,7 +22,7 @@ from freezegun import freeze_time
 from shipengine_tracking import InvalidArgumentError, InvalidSignatureError, KeysUnavailableError
 from shipengine_tracking.testing import FakeShipEngine, Response
 from shipengine_tracking.webhooks import AsyncVerifier, TrackingEvent, Verifier
-from support import PausedShipEngine, slow_server, takes, wait_until
+from support import PausedShipEngine, assert_takes, slow_server, wait_until
 
 BODY = b'{"resource_type": "API_TRACK", "data": {"tracking_number": "1Z"}}'
 DAY = 86_400.0
@@ -208,7 +208,7 @@ def test_fetch_that_hangs_is_replaced_after_a_minute(fake: PausedShipEngine, adv
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", VERIFIERS)
 def test_response_that_arrives_slowly_is_keys_unavailable_after_10_seconds(kind: str, fake: FakeShipEngine) -> None:
-    with slow_server(b"HTTP/1.1 200 OK\r\nX: ") as url, takes(9.9, 25.0):
+    with slow_server(b"HTTP/1.1 200 OK\r\nX: ") as url, assert_takes(9.9, 25.0):
         assert isinstance(verify(sign(fake), BODY, VERIFIERS[kind](base_url=url)), KeysUnavailableError)
 
 

@@ -26,7 +26,7 @@ from attrs import define
 from shipengine_tracking_generated import Client
 
 from .._config import ClientConfig
-from .._responses import one_line
+from .._responses import printable_line
 from .._version import __version__
 from ..exceptions import APIConnectionError, APIError, APITimeoutError, InvalidArgumentError, ShipEngineError
 from .flow import Operation
@@ -83,7 +83,7 @@ class Exchange:
         headers = self.head.headers
         return headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
 
-    def begin(self, head: httpx.Response) -> httpx.Response:
+    def record_head(self, head: httpx.Response) -> httpx.Response:
         """Record a response whose body has not been read."""
         head.headers.pop("content-encoding", None)  # the client asked for no encoding: keep the body as it arrives
         if "location" in head.extensions:  # `_hide_location` has put it there
@@ -91,7 +91,7 @@ class Exchange:
         self.head = head
         return head
 
-    def finish(self, body: bytes) -> httpx.Response:
+    def build_response(self, body: bytes) -> httpx.Response:
         """Return the response for the generated parser if it is a success, or raise its exception."""
         self.body, self.is_complete = body, len(body) <= BODY_LIMIT
         head: httpx.Response = self.head
@@ -124,7 +124,7 @@ class Exchange:
             self.config.auth.redact_exception(error, outer)
         if not is_network_error:
             raise error
-        reason = one_line(f"{type(error).__name__}: {error}".rstrip(": "), 300)
+        reason = printable_line(f"{type(error).__name__}: {error}".rstrip(": "), 300)
         if is_late:
             reason = f"no complete response within {self.config.deadline:g} s"
         if isinstance(error, UNSENDABLE):
@@ -139,7 +139,7 @@ class Exchange:
         auth = self.config.auth
         body = auth.redact(self.body[:BODY_LIMIT])
         if is_truncated := len(self.body) > BODY_LIMIT:
-            body = body[: -auth.longest_form or None]  # the end may contain a part of the key
+            body = body[: -auth.max_escaped_length or None]  # the end may contain a part of the key
         return APIError.from_response(self.head.status_code, auth.redact_headers(self.head.headers), body, is_truncated)
 
     def _connection_error(self, kind: type[APIConnectionError], reason: str) -> APIConnectionError:
@@ -151,7 +151,7 @@ class Exchange:
         return kind(message, status_code=status_code, headers=headers)
 
 
-def _build_request(
+def _new_request(
     base_url: str, defaults: Mapping[str, str], extensions: dict[str, Any], method: str, url: str, **parts: Any
 ) -> httpx.Request:
     # httpx's own `build_request` takes a quarter of the CPU of a call, and writes a space as "+".
@@ -180,7 +180,7 @@ class Connection(httpx.Client):
         )
         self.exchange = Exchange(config)
         self._generated = Client(base_url="", raise_on_unexpected_status=True).set_httpx_client(self)
-        self._build = partial(_build_request, config.base_url, self.headers, {"timeout": self.timeout.as_dict()})
+        self._build_request = partial(_new_request, config.base_url, self.headers, {"timeout": self.timeout.as_dict()})
 
     def perform(self, operation: Operation[Any], params: Mapping[str, Any]) -> Any:
         """Make one attempt; return the generated `Response`, or one of our exceptions."""
@@ -198,9 +198,9 @@ class Connection(httpx.Client):
     def request(self, method: str, url: Any, **parts: Any) -> httpx.Response:
         """Send a request for a generated function."""
         exchange, body = self.exchange, bytearray()
-        head = exchange.begin(self.send(self._build(method, url, **parts), stream=True))
+        head = exchange.record_head(self.send(self._build_request(method, url, **parts), stream=True))
         if head.status_code == 204:
-            return exchange.finish(head.read())
+            return exchange.build_response(head.read())
         try:
             for chunk in head.iter_bytes():
                 body += chunk
@@ -210,7 +210,7 @@ class Connection(httpx.Client):
                     raise httpx.ReadTimeout(f"no complete response within {exchange.config.deadline:g} s")
         finally:
             head.close()
-        return exchange.finish(bytes(body))
+        return exchange.build_response(bytes(body))
 
 
 class AsyncConnection(httpx.AsyncClient):
@@ -222,7 +222,7 @@ class AsyncConnection(httpx.AsyncClient):
         )
         self.exchange = Exchange(config)
         self._generated = Client(base_url="", raise_on_unexpected_status=True).set_async_httpx_client(self)
-        self._build = partial(_build_request, config.base_url, self.headers, {"timeout": self.timeout.as_dict()})
+        self._build_request = partial(_new_request, config.base_url, self.headers, {"timeout": self.timeout.as_dict()})
 
     async def perform(self, operation: Operation[Any], params: Mapping[str, Any]) -> Any:
         """Make one attempt; return the generated `Response`, or one of our exceptions."""
@@ -240,9 +240,9 @@ class AsyncConnection(httpx.AsyncClient):
     async def request(self, method: str, url: Any, **parts: Any) -> httpx.Response:
         """Send a request for a generated function."""
         exchange, body = self.exchange, bytearray()
-        head = exchange.begin(await self.send(self._build(method, url, **parts), stream=True))
+        head = exchange.record_head(await self.send(self._build_request(method, url, **parts), stream=True))
         if head.status_code == 204:
-            return exchange.finish(await head.aread())
+            return exchange.build_response(await head.aread())
         try:
             async with aclosing(cast("AsyncGenerator[bytes]", head.aiter_bytes())) as chunks:
                 async for chunk in chunks:
@@ -251,4 +251,4 @@ class AsyncConnection(httpx.AsyncClient):
                         break
         finally:
             await head.aclose()
-        return exchange.finish(bytes(body))
+        return exchange.build_response(bytes(body))

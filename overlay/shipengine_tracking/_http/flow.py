@@ -1,7 +1,7 @@
 """One call with all its attempts, as a generator without I/O, like `httpx.Auth.auth_flow`.
 
 `Call.flow()` yields what to do next: None to send the request, or the seconds to sleep. A driver, blocking or asyncio,
-does it and sends back what happened: the generated `Response` or one of our exceptions, or whether the alarm ended the
+does it and sends back what happened: the generated `Response` or one of our exceptions, or whether a wake-up ended the
 sleep. The flow returns or raises the result of the call.
 """
 
@@ -19,7 +19,7 @@ import httpx
 from attrs import define, field, frozen
 
 from .._config import ClientConfig
-from .._responses import one_line
+from .._responses import printable_line
 from ..exceptions import (
     APIConnectionError,
     APIError,
@@ -42,7 +42,7 @@ clock = time.monotonic
 # CONTRIBUTING.md says where else they are listed.
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, *range(520, 527)})
 # A proxy, or Cloudflare (520, 524), forwarded the request, but received no valid response.
-LOST_STATUSES = frozenset({502, 504, 520, 524})
+LOST_RESPONSE_STATUSES = frozenset({502, 504, 520, 524})
 # The request was not sent, because there was no connection. The proxy errors of httpx are about connecting, too.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 FIRST_BACKOFF, MAX_BACKOFF = 0.5, 8.0  # seconds
@@ -50,7 +50,7 @@ FIRST_BACKOFF, MAX_BACKOFF = 0.5, 8.0  # seconds
 UNMASKED_PARAMS = frozenset({"carrier_code", "carrier_id", "webhook_id"})
 
 
-class Cancelled(Exception):  # noqa: N818 it is not an error, and callers do not see it
+class RunEnded(Exception):  # noqa: N818 it is not an error, and callers do not see it
     """The bulk run that the call belongs to has ended, so the call is not sent."""
 
     attempts = 0
@@ -63,7 +63,7 @@ class Operation(Generic[T]):
     module: ModuleType
     load: Callable[[bytes], T] | None = None  # returns the model of a success, or raises ValueError
     is_removal: bool = False  # then a 404 after a lost response means that the lost request was processed
-    is_repeatable: bool = True  # otherwise only a request that was certainly not processed is retried
+    is_idempotent: bool = True  # otherwise only a request that was certainly not processed is retried
 
 
 @define(eq=False)
@@ -90,8 +90,8 @@ class Call:
             while True:
                 try:
                     yield from self._acquire()
-                except (ShipEngineError, Cancelled) as error:
-                    raise self._error_of_unsent(error, previous)  # noqa: B904 it has its own cause
+                except (ShipEngineError, RunEnded) as error:
+                    raise self._unsent_error(error, previous)  # noqa: B904 it has its own cause
                 self.attempts += 1
                 result = yield None
                 now = self._now()
@@ -115,7 +115,7 @@ class Call:
         return clock() + self.clock_lag
 
     def _sleep(self, seconds: float) -> Generator[float, bool, float]:
-        """Sleep until the alarm rings, for at most this many seconds; return the seconds slept."""
+        """Sleep for this many seconds, or until a wake-up; return the seconds slept."""
         before = clock()
         was_woken = yield seconds
         slept = clock() - before
@@ -135,9 +135,9 @@ class Call:
             if delay.reason == "max_connections" and not self.in_run:
                 left = min(left, (self.config.timeout.pool or inf) - (now - busy_since))
             limit = self.config.max_wait if self.in_run and delay.reason == "rate limit" else left
-            if left <= 0 or delay.at_least > limit:
-                raise self._error_of_wait(delay, now - started)
-            self.check()  # closing the client after this line rings the alarm, which exists by now
+            if left <= 0 or delay.min_wait > limit:
+                raise self._wait_error(delay, now - started)
+            self.check()  # closing the client after this line wakes the call, because its queue exists by now
             yield from self._sleep(min(delay.seconds, left))
             self.check()
             now = self._now()
@@ -146,23 +146,23 @@ class Call:
         if not self.in_run:
             self.waited += now - started
 
-    def _error_of_wait(self, delay: Delay, waited: float) -> ShipEngineError:
+    def _wait_error(self, delay: Delay, waited: float) -> ShipEngineError:
         if delay.reason == "max_connections":
             return APITimeoutError(
                 f"all max_connections={self.config.max_connections} connections stayed busy for {waited:.3g} s: "
                 "raise max_connections or timeout"
             )
         is_pace = delay.reason == "requests_per_minute"
-        cause = None if is_pace else self.limiter.cause
+        cause = None if is_pace else self.limiter.last_rejection
         error = RateLimitError(429, cause.headers if cause else None, cause.body if cause else b"")
-        error.retry_after = delay.at_least or None
+        error.retry_after = delay.min_wait or None
         reason = "the limit of requests_per_minute" if is_pace else "the account's rate limit"
-        remedy = f"wait {ceil(delay.at_least)} s" if delay.at_least else "try again later"
+        remedy = f"wait {ceil(delay.min_wait)} s" if delay.min_wait else "try again later"
         error.args = (f"{reason} is reached: {remedy}",)
         error.__cause__ = cause
         return error
 
-    def _error_of_unsent(self, error: ShipEngineError | Cancelled, previous: ShipEngineError | None) -> Exception:
+    def _unsent_error(self, error: ShipEngineError | RunEnded, previous: ShipEngineError | None) -> Exception:
         """Return the error of a call whose next attempt is not sent.
 
         An earlier attempt may have been processed, so its error matters more, unless it was a 429.
@@ -179,17 +179,17 @@ class Call:
         if pause is None:
             raise error
         log.warning("%s: retry in %.2f s after %s", self, pause, self._describe(error))
-        self.waiter.alarm = self.waiter.alarm or self.limiter.new_alarm()
+        self.waiter.wakeup_queue = self.waiter.wakeup_queue or self.limiter.new_wakeup_queue()
         while pause > 0:
             try:
                 self.check()
-            except (ShipEngineError, Cancelled):
+            except (ShipEngineError, RunEnded):
                 return  # `_acquire` reports it
             pause -= yield from self._sleep(pause)
 
     def _pause(self, error: ShipEngineError) -> float | None:
         """Return the seconds until the next attempt, or None if this was the last."""
-        if not is_retryable(error) or not (self.operation.is_repeatable or was_not_processed(error)):
+        if not is_retryable(error) or not (self.operation.is_idempotent or was_not_processed(error)):
             return None
         retry_after = getattr(error, "retry_after", None) or 0.0
         if self.in_run and isinstance(error, RateLimitError):
@@ -206,9 +206,9 @@ class Call:
         words = [type(result).__name__, getattr(result, "status_code", None), getattr(result, "code", None)]
         if result.__cause__ is not None:
             words.append(f"({type(result.__cause__).__name__})")
-        line = " ".join(one_line(str(word), 80) for word in words if word)
+        line = " ".join(printable_line(str(word), 80) for word in words if word)
         if request_id := getattr(result, "request_id", None):
-            line += f" [request id {one_line(request_id, 80)}]"
+            line += f" [request id {printable_line(request_id, 80)}]"
         number = str(self.params.get("tracking_number", ""))
         return line.replace(number, mask(number)) if len(number) > 4 else line
 
@@ -228,10 +228,10 @@ def is_retryable(error: ShipEngineError) -> bool:
 def is_response_lost(error: ShipEngineError) -> bool:
     """Return whether ShipEngine's own response did not arrive, so that it may have processed the request.
 
-    `LOST_STATUSES` come from a proxy that did not get ShipEngine's response.
+    `LOST_RESPONSE_STATUSES` come from a proxy that did not get ShipEngine's response.
     """
     if isinstance(error, APIError):
-        return error.status_code in LOST_STATUSES
+        return error.status_code in LOST_RESPONSE_STATUSES
     return isinstance(error, APIConnectionError) and not was_not_processed(error)
 
 

@@ -30,14 +30,14 @@ MAX_BLOCK = 90.0
 MAX_SLEEP = 30.0
 MINUTE = 60.0
 # Reset values are whole seconds, so two responses can place the same moment a second apart.
-ROUNDING = 1.0
+RESET_ROUNDING = 1.0
 
 
 @define(eq=False)
 class Waiter:
     """The state of one call in the limiter: queued, in flight or neither."""
 
-    alarm: Any = None  # a queue that ends the sleep of the call; made when the call has to wait
+    wakeup_queue: Any = None  # a queue that ends the sleep of the call; made when the call has to wait
     deadline: float = inf  # when its `max_wait` is over; a longer block wakes it, so that it can give up at once
     is_queued: bool = False
     sent_at: float | None = None  # set while a request is in flight
@@ -47,9 +47,9 @@ class Waiter:
 class Delay:
     """Why a call has to wait, and for how long."""
 
-    seconds: float  # until it should ask again, unless its alarm rings earlier
+    seconds: float  # until it should ask again, unless it is woken earlier
     reason: Literal["rate limit", "requests_per_minute", "max_connections"]
-    at_least: float = 0.0  # seconds that it will certainly wait
+    min_wait: float = 0.0  # seconds that it will certainly wait
 
 
 @define(eq=False)
@@ -58,21 +58,21 @@ class RateLimiter:
 
     max_in_flight: int
     per_minute: int | None
-    new_alarm: Callable[[], Any]
+    new_wakeup_queue: Callable[[], Any]
 
     in_flight: set[Waiter] = field(factory=set[Waiter])
     queue: deque[Waiter] = field(factory=deque[Waiter])
     permits: deque[float] = field(factory=deque[float])  # when each used permit of `per_minute` is available again
     is_half_open: bool = False  # nothing is sent until `blocked_until`, and then one probe
     blocked_until: float = -inf
-    announced: float = -inf  # when the wait that the server asked for ends; MAX_BLOCK limits only `blocked_until`
-    cause: RateLimitError | None = None
+    announced_end: float = -inf  # when the wait that the server asked for ends; MAX_BLOCK limits only `blocked_until`
+    last_rejection: RateLimitError | None = None
     probe: Waiter | None = None
     window_end: float = -inf
     remaining: int = 0  # calls left in that window
     first_remaining: int = 0  # calls left when this client first saw the window
-    responses: int = 0  # how many this client has received since then
-    factor: float = 1.0  # an estimate: calls that all processes of the account make for each one of this client
+    window_responses: int = 0  # how many this client has received since then
+    account_factor: float = 1.0  # an estimate: calls that all processes of the account make for each one of this client
     _lock: threading.Lock = field(factory=threading.Lock)
 
     def acquire(self, waiter: Waiter, now: float) -> Delay | None:
@@ -90,14 +90,14 @@ class RateLimiter:
                     self.queue.popleft()
                     waiter.is_queued = False
                 if self.queue:
-                    _ring(self.queue[0])
+                    _wake(self.queue[0])
                 return None
             if not waiter.is_queued:
-                waiter.alarm, waiter.is_queued = waiter.alarm or self.new_alarm(), True
+                waiter.wakeup_queue, waiter.is_queued = waiter.wakeup_queue or self.new_wakeup_queue(), True
                 self.queue.append(waiter)
             delay = delay or Delay(MAX_SLEEP, "rate limit" if self.is_half_open else "max_connections")
             # The others are woken when they become first. Timed sleeps would wake them all at the same moment.
-            return delay if is_first else Delay(MAX_SLEEP, delay.reason, delay.at_least)
+            return delay if is_first else Delay(MAX_SLEEP, delay.reason, delay.min_wait)
 
     def release(self, waiter: Waiter, now: float, result: object = None) -> None:
         """Record the response or exception of a request, or that the call has given up. Calling it twice is fine."""
@@ -111,26 +111,26 @@ class RateLimiter:
                     self.permits.append(now + MINUTE)
                 self._update(waiter, waiter.sent_at, now, result)
             if self.queue:
-                _ring(self.queue[0])
+                _wake(self.queue[0])
             waiter.is_queued, waiter.sent_at = False, None  # set last: an interrupted `release` is repeated
 
     def _delay(self, now: float) -> Delay | None:
         newest_permit = self.permits[-1] if self.permits else -inf
         if max(self.blocked_until, self.window_end, newest_permit) > now + MAX_BLOCK:
             # The clock was set back, which freezegun does when it stops.
-            self.blocked_until = self.announced = self.window_end = -inf
+            self.blocked_until = self.announced_end = self.window_end = -inf
             self.permits.clear()
         in_flight = len(self.in_flight)
         if in_flight >= self.max_in_flight:
             return Delay(MAX_SLEEP, "max_connections")
         if self.is_half_open and now < self.blocked_until:
-            return Delay(self.blocked_until - now, "rate limit", self.announced - now)
+            return Delay(self.blocked_until - now, "rate limit", self.announced_end - now)
         if self.is_half_open and self.probe is not None:
             return Delay(MAX_SLEEP, "rate limit")
         # Calls that other processes are expected to make before the calls in flight have responses. The 2 allows for
         # those that they have made since `remaining` was read. If none is in flight, one is sent in any case: an unused
         # call can cost a whole window.
-        others = (in_flight + 2) * (self.factor - 1) if in_flight else 0
+        others = (in_flight + 2) * (self.account_factor - 1) if in_flight else 0
         if not self.is_half_open and now < self.window_end and self.remaining <= in_flight + others:
             left = self.window_end - now
             return Delay(left, "rate limit", 0.0 if in_flight else left)
@@ -148,7 +148,7 @@ class RateLimiter:
         if waiter is self.probe:
             self.probe = None
             if is_response and rejection is None and now >= self.blocked_until:
-                self.is_half_open, self.cause = False, None
+                self.is_half_open, self.last_rejection = False, None
         headers: Mapping[str, str] = getattr(result, "headers", {})
         reset, remaining = _read_window(headers) if "ratelimit-reset" in headers else (None, None)
         if reset is not None and remaining is not None:
@@ -162,32 +162,32 @@ class RateLimiter:
 
     def _update_window(self, sent_at: float, now: float, reset: int, remaining: int) -> None:
         # The server wrote the headers at some time between `sent_at` and `now`.
-        if sent_at + reset > self.window_end + ROUNDING:
-            self.window_end, self.responses = now + reset, 0
+        if sent_at + reset > self.window_end + RESET_ROUNDING:
+            self.window_end, self.window_responses = now + reset, 0
             self.remaining = self.first_remaining = remaining
-        elif now < self.window_end and now + reset >= self.window_end - ROUNDING:
-            self.window_end, self.responses = min(now + reset, self.window_end), self.responses + 1
+        elif now < self.window_end and now + reset >= self.window_end - RESET_ROUNDING:
+            self.window_end, self.window_responses = min(now + reset, self.window_end), self.window_responses + 1
             self.remaining = min(remaining, self.remaining)
-            self.factor = max(1.0, (self.first_remaining - self.remaining) / self.responses)
+            self.account_factor = max(1.0, (self.first_remaining - self.remaining) / self.window_responses)
 
     def _block(self, now: float, seconds: float, cause: RateLimitError | None) -> None:
         until, announced = now + min(seconds, MAX_BLOCK), now + seconds
-        if self.is_half_open and now < self.blocked_until and abs(until - self.blocked_until) <= ROUNDING:
+        if self.is_half_open and now < self.blocked_until and abs(until - self.blocked_until) <= RESET_ROUNDING:
             until = min(until, self.blocked_until)
         elif self.is_half_open:
-            until, announced = max(until, self.blocked_until), max(announced, self.announced)
-        if announced > self.announced + ROUNDING:
+            until, announced = max(until, self.blocked_until), max(announced, self.announced_end)
+        if announced > self.announced_end + RESET_ROUNDING:
             for waiter in self.queue:
                 if waiter.deadline < announced:
-                    _ring(waiter)
-        self.is_half_open, self.blocked_until, self.announced = True, until, announced
+                    _wake(waiter)
+        self.is_half_open, self.blocked_until, self.announced_end = True, until, announced
         # A copy, because the traceback of the original holds the frames of a caller, which other calls must not show.
-        self.cause = copy(cause) or self.cause
+        self.last_rejection = copy(cause) or self.last_rejection
 
 
-def _ring(waiter: Waiter) -> None:
-    if waiter.alarm.empty():  # otherwise the alarms would accumulate
-        waiter.alarm.put_nowait(None)
+def _wake(waiter: Waiter) -> None:
+    if waiter.wakeup_queue.empty():  # otherwise the wake-ups would accumulate
+        waiter.wakeup_queue.put_nowait(None)
 
 
 def _read_window(headers: Mapping[str, str]) -> tuple[int | None, int | None]:

@@ -49,24 +49,25 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--port", type=int, default=8080, help="the port to listen on; 0 picks a free one (default 8080)")
     add("--api-key", default="TEST_of_the_fake_server", help="the only valid API key")
-    form = _form("ID=CODE", "([^=]+)=(.+)", lambda *pair: pair)
+    option = _pattern("ID=CODE", "([^=]+)=(.+)", lambda *pair: pair)
     text = "a carrier connected to the account, such as se-28529731=dhl_express; may be repeated"
-    add("--connected", **form, action="append", default=[], help=text)
-    form = _form("CALLS/SECONDS", r"([0-9]+)/([0-9]+\.?[0-9]*)", lambda *pair: RateLimit(int(pair[0]), float(pair[1])))
-    add("--rate-limit", **form, help="the account's rate limit, such as 200/60 (default: none)")
+    add("--connected", **option, action="append", default=[], help=text)
+    form = r"([0-9]+)/([0-9]+\.?[0-9]*)"
+    option = _pattern("CALLS/SECONDS", form, lambda *pair: RateLimit(int(pair[0]), float(pair[1])))
+    add("--rate-limit", **option, help="the account's rate limit, such as 200/60 (default: none)")
     add = parser.add_argument_group("updates of each package that is started", ABOUT_UPDATES).add_argument
-    form = _form("URL", "(https?://.+)", str)
-    add("--webhook-url", **form, help="where to send them, besides the registered webhook")
-    form = _form("CODE,CODE", "([^ ,]+(?:,[^ ,]+)*)", re.compile("[^,]+").findall)
-    add("--journey", **form, default="IT,DE", help="the status codes to send (default IT,DE)")
-    form = _form("SECONDS", r"([0-9]{1,5}(?:\.[0-9]+)?)", float)
-    add("--pause", **form, dest="journey_pause", default="0", help="the real time between two updates (default 0)")
+    option = _pattern("URL", "(https?://.+)", str)
+    add("--webhook-url", **option, help="where to send them, besides the registered webhook")
+    option = _pattern("CODE,CODE", "([^ ,]+(?:,[^ ,]+)*)", re.compile("[^,]+").findall)
+    add("--journey", **option, default="IT,DE", help="the status codes to send (default IT,DE)")
+    option = _pattern("SECONDS", r"([0-9]{1,5}(?:\.[0-9]+)?)", float)
+    add("--pause", **option, dest="journey_pause", default="0", help="the real time between two updates (default 0)")
     add("--repeat", action="store_true", help="deliver each update twice")
     add("--shuffle", action="store_true", help="deliver them out of order: the newest first")
     return parser
 
 
-def _form(metavar: str, pattern: str, convert: Callable[..., object]) -> dict[str, Any]:
+def _pattern(metavar: str, pattern: str, convert: Callable[..., object]) -> dict[str, Any]:
     """Return the arguments of an option whose value has to match a pattern. Its groups are converted."""
 
     def read(text: str) -> object:

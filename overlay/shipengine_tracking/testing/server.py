@@ -19,8 +19,8 @@ from socketserver import ThreadingTCPServer
 from typing import Any, Self
 
 from .protocol import RateLimit, RejectionError, Request, Response, Subscription, error, read_package, request_ids
-from .updates import MAX_TRIES, RETRY_PAUSE, Delivery, History, Signer, Update, post
-from .webhooks import Registry
+from .updates import MAX_TRIES, RETRY_PAUSE, Delivery, Signer, TrackedPackages, Update, post
+from .webhooks import WebhookRegistry
 
 log = logging.getLogger(__name__)
 
@@ -78,14 +78,14 @@ class FakeShipEngine:
         self.deliveries: list[Delivery] = []
         self.requests: list[Request] = []
         self.connections = 0
-        self._registry = Registry()
+        self._registry = WebhookRegistry()
         self.webhooks = self._registry.webhooks
-        self._history = History()
-        self.subscriptions = self._history.subscriptions
+        self._packages = TrackedPackages()
+        self.subscriptions = self._packages.subscriptions
         self._operations: dict[str, dict[str, Callable[[Request], object]]] = {
             "/v1/tracking/start": {"POST": self._start},
-            "/v1/tracking/stop": {"POST": lambda request: self._history.stop(self._package(request).tracking_number)},
-            "/v1/tracking": {"GET": lambda request: self._history.get(self._package(request).tracking_number)},
+            "/v1/tracking/stop": {"POST": lambda request: self._packages.stop(self._package(request).tracking_number)},
+            "/v1/tracking": {"GET": lambda request: self._packages.get(self._package(request).tracking_number)},
             WEBHOOKS: {"GET": lambda _: self.webhooks, "POST": self._registry.create},
             WEBHOOKS + "/": {"PUT": self._registry.update, "DELETE": self._registry.delete},  # with an ID
             "/jwks": {"GET": lambda _: {"keys": self._signer.keys}},
@@ -153,28 +153,28 @@ class FakeShipEngine:
 
     def _add_event(self, number: str, status_code: str, data: dict[str, Any]) -> bytes:
         with self._lock:
-            return self._history.add(number, status_code, self.url, data)
+            return self._packages.add(number, status_code, self.url, data)
 
     def _deliver(self, receiver: dict[str, Any], body: bytes) -> Delivery:
         delivery = Delivery(receiver["url"], body)
         self.deliveries.append(delivery)
-        self._try(delivery, {header["key"]: header["value"] for header in receiver["headers"]}, MAX_TRIES - 1)
+        self._try_delivery(delivery, {header["key"]: header["value"] for header in receiver["headers"]}, MAX_TRIES - 1)
         return delivery
 
-    def _try(self, delivery: Delivery, custom: dict[str, str], retries: int) -> None:
+    def _try_delivery(self, delivery: Delivery, custom: dict[str, str], retries: int) -> None:
         def retry() -> None:
             if not self._server.closed.wait(self.webhook_pause):
-                self._try(delivery, custom, retries - 1)
+                self._try_delivery(delivery, custom, retries - 1)
 
         if not post(delivery, {**custom, **self._headers(delivery.body)}) and retries:
             self._server.start_thread(retry)
 
-    def _travel(self, number: str, receivers: list[dict[str, Any]]) -> None:
+    def _send_journey(self, number: str, receivers: list[dict[str, Any]]) -> None:
         bodies = (body for code in self.journey for body in [self._add_event(number, code, {})] * (1 + self.repeat))
         for body in reversed(list(bodies)) if self.shuffle else bodies:
             for receiver in receivers:
                 self._deliver(receiver, body)
-            if self._server.closed.wait(self.journey_pause) or not self._history.is_subscribed(number):
+            if self._server.closed.wait(self.journey_pause) or not self._packages.is_subscribed(number):
                 return
 
     def respond(self, request: Request) -> Response:
@@ -211,9 +211,9 @@ class FakeShipEngine:
 
     def _start(self, request: Request) -> None:
         package = self._package(request)
-        self._history.start(package, package.carrier_code or self.connected.get(package.carrier_id or ""))
+        self._packages.start(package, package.carrier_code or self.connected.get(package.carrier_id or ""))
         if receivers := self._receivers():
-            self._server.start_thread(self._travel, package.tracking_number, receivers)
+            self._server.start_thread(self._send_journey, package.tracking_number, receivers)
 
     def _package(self, request: Request) -> Subscription:
         return read_package(request, self.connected)
@@ -296,9 +296,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _read_body(self) -> bytes:
         """Return the body. Raises ValueError if its length, or that of a chunk, is not a short number."""
         if "transfer-encoding" not in self.headers:
-            return self.rfile.read(_length(self.headers.get("content-length", "0"), 10))
+            return self.rfile.read(_parse_length(self.headers.get("content-length", "0"), 10))
         chunks = list[bytes]()
-        while size := _length(self.rfile.readline(10).strip().decode("latin-1"), 16):
+        while size := _parse_length(self.rfile.readline(10).strip().decode("latin-1"), 16):
             chunks.append(self.rfile.read(size))
             self.rfile.readline(10)
         self.rfile.readline(10)
@@ -315,7 +315,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(error(code, "unspecified", message or responses[code], headers={"Connection": "close"}))
 
 
-def _length(digits: str, base: int) -> int:
+def _parse_length(digits: str, base: int) -> int:
     if not re.fullmatch("[0-9A-Fa-f]{1,8}", digits):
         raise ValueError("not a length")
     return int(digits, base)

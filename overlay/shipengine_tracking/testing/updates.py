@@ -36,7 +36,7 @@ class Update(NamedTuple):
     body: bytes
 
 
-class History:
+class TrackedPackages:
     """The subscriptions, and the state of each package: what `get` returns and updates carry."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class History:
         """Return the `TrackingInformation` of a package. Raise a `RejectionError` if it was never subscribed."""
         if number not in self._carriers:
             raise RejectionError(404, "not_found", f"{number} is not being tracked.", error_type="validation")
-        return self._states.get(number) or _state(number, self._carriers[number], "NY", [])
+        return self._states.get(number) or _tracking_info(number, self._carriers[number], "NY", [])
 
     def add(self, number: str, status_code: str, url: str, data: dict[str, Any]) -> bytes:
         """Add an event to a package; return the body of the update, in which `data` replaces members.
@@ -87,7 +87,7 @@ class History:
             "status_code": status_code, "status_description": description, "latitude": None, "longitude": None,
         }  # fmt: skip
         events = [event, *events]
-        state = _state(number, carrier, status_code, events)
+        state = _tracking_info(number, carrier, status_code, events)
         if status_code.upper() == "DE":
             state["actual_delivery_date"] = moment.strftime(_SECONDS + ".%f0Z")
         state |= data
@@ -100,7 +100,7 @@ class History:
         return body
 
 
-def _state(number: str, carrier: str | None, status_code: str, events: list[dict[str, Any]]) -> dict[str, Any]:
+def _tracking_info(number: str, carrier: str | None, status_code: str, events: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "tracking_number": number, "tracking_url": None, "status_code": status_code, "status_detail_code": None,
         "status_description": _DESCRIPTIONS.get(status_code.upper()),

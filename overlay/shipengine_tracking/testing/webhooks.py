@@ -18,7 +18,7 @@ _MEMBERS: dict[str, tuple[type, Callable[[Any], bool]]] = {
 }
 
 
-class Registry:
+class WebhookRegistry:
     """Keeps the webhooks, as JSON objects. Each operation returns the body of its response."""
 
     def __init__(self) -> None:
@@ -36,14 +36,14 @@ class Registry:
 
     def update(self, request: Request) -> None:
         """Change a webhook, but not its event."""
-        webhook = self._named_by(request)
+        webhook = self._find(request)
         webhook.update(_read_body(request) | {"event": webhook["event"]})
 
     def delete(self, request: Request) -> None:
         """Remove a webhook."""
-        self.webhooks.remove(self._named_by(request))
+        self.webhooks.remove(self._find(request))
 
-    def _named_by(self, request: Request) -> dict[str, Any]:
+    def _find(self, request: Request) -> dict[str, Any]:
         webhook_id = request.path.partition("/webhooks/")[2]
         known = {webhook["webhook_id"]: webhook for webhook in self.webhooks}
         check_id(webhook_id, "webhook_id", known)

@@ -21,9 +21,9 @@ from .._responses import is_list, is_object
 from ..exceptions import InvalidArgumentError, KeysUnavailableError
 
 MIN_KEY_SIZE = 2048  # bits
-MIN_PAUSE = 60.0  # seconds between two fetches, so that forged key IDs cannot trigger a flood of requests
+MIN_FETCH_INTERVAL = 60.0  # seconds between two fetches, so that forged key IDs cannot trigger a flood of requests
 MAX_AGE = 86_400.0  # seconds until the keys are refreshed, so that a withdrawn key is not trusted forever
-MAX_FETCH = 10.0  # seconds
+FETCH_TIMEOUT = 10.0  # seconds
 MAX_BYTES = 1_000_000
 
 Keys = dict[str, list[RSAPublicKey]]  # by ID; two keys may share an ID
@@ -53,20 +53,20 @@ class KeyStore:
 
     def __init__(self, jwks: dict[str, Any] | None, base_url: str | None):
         self._base_url = None if base_url is None else check_base_url(base_url)
-        self._is_given = jwks is not None
+        self._is_static = jwks is not None
         self._source = self._url = ""
-        self._keys, self._fetched_at = read_jwks(jwks) if self._is_given else Keys(), -inf
+        self._keys, self._fetched_at = read_jwks(jwks) if self._is_static else Keys(), -inf
         self.reset()
         reset_after_fork(self)
 
     def reset(self) -> None:
         """Forget the last fetch. In a forked process it never ends, and another thread may have held the lock."""
-        self._lock, self._tried_at = threading.Lock(), -inf
+        self._lock, self._last_attempt_at = threading.Lock(), -inf
         self._fetch: Future[Exception | None] | None = None  # the result is what went wrong
 
     def fetch_for(self, key_id: str) -> Future[Exception | None] | None:
         """Start a fetch if one is due; return the fetch to wait for, or None if the key is known."""
-        if self._is_given:
+        if self._is_static:
             return None
         # Looked up at each use: tests set the variable after they have imported a module-level verifier.
         source = self._base_url or os.environ.get("SHIPENGINE_BASE_URL") or DEFAULT_BASE_URL
@@ -74,10 +74,10 @@ class KeyStore:
             if source != self._source:
                 self._url = check_base_url(self._base_url)
                 self._source, self._keys, self._fetched_at = source, {}, -inf
-                self._fetch, self._tried_at = None, -inf
+                self._fetch, self._last_attempt_at = None, -inf
             is_known = key_id in self._keys
             is_fresh = is_known and _is_within(MAX_AGE, self._fetched_at)
-            if not is_fresh and not _is_within(MIN_PAUSE, self._tried_at):
+            if not is_fresh and not _is_within(MIN_FETCH_INTERVAL, self._last_attempt_at):
                 self._start_fetch()
             return None if is_known else self._fetch
 
@@ -85,12 +85,12 @@ class KeyStore:
         self._fetch = fetch = Future[Exception | None]()
         fetch.set_running_or_notify_cancel()  # so that a cancelled task does not cancel it for the others
         try:
-            threading.Thread(target=self._run, args=(self._url, fetch), daemon=True).start()
-            self._tried_at = time.time()
+            threading.Thread(target=self._fetch_keys, args=(self._url, fetch), daemon=True).start()
+            self._last_attempt_at = time.time()
         except RuntimeError as error:  # no more threads can be started
             fetch.set_result(error)
 
-    def _run(self, url: str, fetch: Future[Exception | None]) -> None:
+    def _fetch_keys(self, url: str, fetch: Future[Exception | None]) -> None:
         try:
             if not (keys := read_jwks(_download(f"{url}/jwks"))):
                 raise ValueError("the key set has no usable RSA key")
@@ -106,7 +106,7 @@ class KeyStore:
         """Return the keys with an ID. Raises KeysUnavailableError if it has no key and the last fetch failed."""
         failure: Exception | None = None
         if key_id not in self._keys and (fetch := self._fetch):  # the fetch may end before the next line
-            failure = fetch.result() if fetch.done() else TimeoutError(f"fetching takes longer than {MAX_FETCH:g} s")
+            failure = fetch.result() if fetch.done() else TimeoutError(f"no response within {FETCH_TIMEOUT:g} s")
         keys = self._keys.get(key_id, [])
         if failure is not None and not keys:
             message = f"the public keys could not be fetched from {self._url}, so the signature cannot be checked"
@@ -119,11 +119,11 @@ def _is_within(seconds: float, moment: float) -> bool:
 
 
 def _download(url: str) -> object:
-    body, deadline = b"", time.monotonic() + MAX_FETCH
+    body, deadline = b"", time.monotonic() + FETCH_TIMEOUT
     is_secure = not url.startswith("http:")  # on loopback, loading certificates takes 15 ms, and a proxy cannot help
     headers = {"Accept-Encoding": "identity"}
     with httpx.stream(
-        "GET", url, headers=headers, timeout=MAX_FETCH, trust_env=is_secure, verify=is_secure
+        "GET", url, headers=headers, timeout=FETCH_TIMEOUT, trust_env=is_secure, verify=is_secure
     ) as response:
         response.raise_for_status()
         for chunk in response.iter_bytes():

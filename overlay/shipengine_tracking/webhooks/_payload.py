@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .._models import TrackingEvent, read_object
-from .._responses import one_line
+from .._responses import printable_line
 from ..exceptions import InvalidPayloadError, OtherEventError
-from ._signature import raw_bytes
+from ._signature import body_bytes
 
 
 def parse(body: bytes | str) -> TrackingEvent:
@@ -21,12 +21,12 @@ def parse(body: bytes | str) -> TrackingEvent:
         OtherEventError: The `resource_type` is not about tracking; `error.document` keeps the JSON.
         InvalidArgumentError: The body is neither bytes nor a string.
     """
-    raw = raw_bytes(body)
+    raw = body_bytes(body)
     try:
         document = read_object(raw)
     except ValueError as error:
         raise InvalidPayloadError(str(error), raw) from None
     kind = document.get("resource_type")
     if isinstance(kind, str) and kind and "track" not in kind.casefold():
-        raise OtherEventError(f"the event is {one_line(kind, 80)!r}, not a tracking update", document)
+        raise OtherEventError(f"the event is {printable_line(kind, 80)!r}, not a tracking update", document)
     return TrackingEvent.from_dict(document)

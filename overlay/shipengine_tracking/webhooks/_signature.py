@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, cast
 
-from .._responses import one_line
+from .._responses import printable_line
 from ..exceptions import InvalidArgumentError, InvalidSignatureError, StaleTimestampError
 
 try:
@@ -39,7 +39,7 @@ class _HasItems(Protocol):
 Headers = _HasItems | Iterable[tuple[Any, Any]]  # as frameworks provide them
 
 
-class Signed(NamedTuple):
+class SignedDelivery(NamedTuple):
     """A delivery whose signature has not been checked yet."""
 
     key_id: str
@@ -48,15 +48,15 @@ class Signed(NamedTuple):
     body: bytes
 
 
-def read_signature(headers: Headers, body: object, tolerance: float) -> Signed:
+def read_delivery(headers: Headers, body: object, tolerance: float) -> SignedDelivery:
     """Return the signature of a delivery whose timestamp is within `tolerance` seconds of now."""
     given = _read_headers(headers)
     if missing := [name for name in HEADERS if not given.get(name)]:
         raise InvalidSignatureError(f"the header {missing[0]} is missing", 404)
-    signed = Signed(given[KEY_ID], given[SIGNATURE], given[TIMESTAMP], raw_bytes(body))
+    signed = SignedDelivery(given[KEY_ID], given[SIGNATURE], given[TIMESTAMP], body_bytes(body))
     moment = _read_timestamp(signed.timestamp)
     if moment is None:
-        raise StaleTimestampError(f"{one_line(signed.timestamp, 80)!r} is not a timestamp")
+        raise StaleTimestampError(f"{printable_line(signed.timestamp, 80)!r} is not a timestamp")
     difference = abs(time.time() - moment)  # looked up at each call, so that freezegun works
     if difference > tolerance:
         message = f"the timestamp {signed.timestamp!r} differs by {difference:,.0f} s from the clock of this computer"
@@ -64,7 +64,7 @@ def read_signature(headers: Headers, body: object, tolerance: float) -> Signed:
     return signed
 
 
-def check_signature(signed: Signed, keys: list[RSAPublicKey]) -> None:
+def check_signature(signed: SignedDelivery, keys: list[RSAPublicKey]) -> None:
     """Raise InvalidSignatureError unless one of the keys signed the delivery."""
     try:
         signature = a2b_base64(signed.signature)
@@ -77,13 +77,13 @@ def check_signature(signed: Signed, keys: list[RSAPublicKey]) -> None:
         with suppress(InvalidSignature):
             key.verify(signature, signed.timestamp.encode() + b"." + signed.body, *ALGORITHM)
             return
-    key_id = one_line(signed.key_id, 80)
+    key_id = printable_line(signed.key_id, 80)
     if keys:
         raise InvalidSignatureError(f"the signature does not match ShipEngine's key {key_id!r}")
     raise InvalidSignatureError(f"ShipEngine's key set, which is fetched at most once a minute, has no key {key_id!r}")
 
 
-def raw_bytes(body: Any) -> bytes:
+def body_bytes(body: Any) -> bytes:
     """Return the raw body as bytes. AWS Lambda passes a string, or None for an empty body."""
     if isinstance(body, str):
         return body.encode("utf-8", "surrogatepass")

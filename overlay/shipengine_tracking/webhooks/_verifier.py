@@ -9,9 +9,9 @@ from typing import Any
 
 from .._config import check_seconds
 from .._models import TrackingEvent
-from ._jwks import MAX_FETCH, KeyStore
+from ._jwks import FETCH_TIMEOUT, KeyStore
 from ._payload import parse
-from ._signature import Headers, check_signature, read_signature
+from ._signature import Headers, check_signature, read_delivery
 
 MAX_TOLERANCE = 30 * 86_400.0
 
@@ -54,9 +54,9 @@ class Verifier(_BaseVerifier):
             KeysUnavailableError: The keys could not be fetched, so the signature cannot be checked: 503.
             InvalidArgumentError: `headers` or `body` has the wrong type, or SHIPENGINE_BASE_URL is not valid.
         """
-        signed = read_signature(headers, body, self._tolerance)
+        signed = read_delivery(headers, body, self._tolerance)
         if fetch := self._keys.fetch_for(signed.key_id):
-            wait([fetch], MAX_FETCH)
+            wait([fetch], FETCH_TIMEOUT)
         check_signature(signed, self._keys.find(signed.key_id))
         return parse(signed.body)
 
@@ -66,11 +66,11 @@ class AsyncVerifier(_BaseVerifier):
 
     async def verify(self, headers: Headers, body: bytes | str | None) -> TrackingEvent:
         """Verify a delivery and return its event, as `Verifier.verify` does."""
-        signed = read_signature(headers, body, self._tolerance)
+        signed = read_delivery(headers, body, self._tolerance)
         if fetch := self._keys.fetch_for(signed.key_id):
             # Unlike `asyncio.wait`, this leaves no callback behind for a closed event loop.
             with suppress(TimeoutError):
-                async with asyncio.timeout(MAX_FETCH):
+                async with asyncio.timeout(FETCH_TIMEOUT):
                     await asyncio.wrap_future(fetch)
         check_signature(signed, self._keys.find(signed.key_id))
         return parse(signed.body)

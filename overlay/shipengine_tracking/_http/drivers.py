@@ -17,12 +17,12 @@ from .._config import ClientConfig
 from .._fork import reset_after_fork
 from ..exceptions import ClientStateError, InvalidArgumentError
 from .connection import AsyncConnection, Connection, client_options
-from .flow import Call, Cancelled, Operation, T
+from .flow import Call, Operation, RunEnded, T
 from .pool import C, ConnectionPool
 from .rate_limit import RateLimiter
 
 
-class Run:
+class BulkRun:
     """The calls of one `start_many`, which end together."""
 
     def __init__(self) -> None:
@@ -30,11 +30,11 @@ class Run:
         self.on_end: Callable[[], object] | None = None
 
 
-class BaseHTTPClient(Generic[C]):
+class BaseDriver(Generic[C]):
     """The state that all calls of a client share."""
 
     _connection_class: type[C]
-    _new_alarm: Callable[[], Any]
+    _new_wakeup_queue: Callable[[], Any]
 
     def __init__(self, config: ClientConfig):
         self.config = config
@@ -62,8 +62,9 @@ class BaseHTTPClient(Generic[C]):
     def reset(self) -> None:
         """Start without calls and connections. A forked process must not use those of its parent."""
         self._calls = set[Call]()
-        self._runs = set[Run]()
-        self._limiter = RateLimiter(self.config.max_connections, self.config.requests_per_minute, self._new_alarm)
+        self._runs = set[BulkRun]()
+        limits = self.config.max_connections, self.config.requests_per_minute
+        self._limiter = RateLimiter(*limits, self._new_wakeup_queue)
         has_shared_transport = self.config.transport is not None
         self._pool = ConnectionPool[C](self._new_connection, has_shared_transport=has_shared_transport)
 
@@ -72,14 +73,14 @@ class BaseHTTPClient(Generic[C]):
         if self.is_closed:
             raise ClientStateError("this client is closed: make a new one")
 
-    def begin_run(self) -> Run:
+    def begin_run(self) -> BulkRun:
         """Return a new run. `end_run` must be called for it."""
         self.check_open()
-        run = Run()
+        run = BulkRun()
         self._runs.add(run)
         return run
 
-    def end_run(self, run: Run) -> None:
+    def end_run(self, run: BulkRun) -> None:
         """Send nothing more for a run. Takes no lock, because the garbage collector may call it at any moment."""
         if not run.has_ended:
             run.has_ended = True
@@ -90,18 +91,18 @@ class BaseHTTPClient(Generic[C]):
 
     def _wake_all(self) -> None:
         for call in self._calls.copy():
-            if call.waiter.alarm is not None:
-                call.waiter.alarm.put_nowait(None)
+            if call.waiter.wakeup_queue is not None:
+                call.waiter.wakeup_queue.put_nowait(None)
 
-    def _begin(self, operation: Operation[Any], params: Mapping[str, Any], run: Run | None) -> Call:
+    def _begin(self, operation: Operation[Any], params: Mapping[str, Any], run: BulkRun | None) -> Call:
         check = self.check_open if run is None else partial(self._check_run, run)
         call = Call(operation, params, self.config, self._limiter, check, in_run=run is not None)
         self._calls.add(call)
         return call
 
-    def _check_run(self, run: Run) -> None:
+    def _check_run(self, run: BulkRun) -> None:
         if run.has_ended or self.is_closed:  # `_close` sets `is_closed` a moment before it ends the runs
-            raise Cancelled("the run of start_many has ended")
+            raise RunEnded("the run of start_many has ended")
 
     def _close(self) -> list[C]:
         """End all calls that wait; return the connections that the caller must close."""
@@ -112,12 +113,12 @@ class BaseHTTPClient(Generic[C]):
         return self._pool.close()
 
 
-class HTTPClient(BaseHTTPClient[Connection]):
+class Driver(BaseDriver[Connection]):
     """Makes calls for threads."""
 
-    _connection_class, _new_alarm = Connection, SimpleQueue
+    _connection_class, _new_wakeup_queue = Connection, SimpleQueue
 
-    def call(self, operation: Operation[T], params: Mapping[str, Any], run: Run | None = None) -> T:
+    def call(self, operation: Operation[T], params: Mapping[str, Any], run: BulkRun | None = None) -> T:
         """Make a call; return the model of its response."""
         call, result = self._begin(operation, params, run), None
         flow = call.flow()
@@ -127,7 +128,7 @@ class HTTPClient(BaseHTTPClient[Connection]):
                     step = flow.send(result)
                 except StopIteration as stop:
                     return stop.value  # type: ignore[no-any-return]
-                result = self._send(call) if step is None else _wait(call.waiter.alarm, step)
+                result = self._send(call) if step is None else _wait(call.waiter.wakeup_queue, step)
         finally:
             flow.close()
             self._calls.discard(call)
@@ -152,18 +153,18 @@ class HTTPClient(BaseHTTPClient[Connection]):
                 connection.close()
 
 
-def _wait(alarm: SimpleQueue[None], seconds: float) -> bool:
-    """Sleep until the alarm rings; return whether it did."""
+def _wait(wakeup_queue: SimpleQueue[None], seconds: float) -> bool:
+    """Sleep for this many seconds, or until a wake-up; return whether there was one."""
     with suppress(Empty):
-        alarm.get(timeout=seconds)
+        wakeup_queue.get(timeout=seconds)
         return True
     return False
 
 
-class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
+class AsyncDriver(BaseDriver[AsyncConnection]):
     """Makes calls for the tasks of one event loop."""
 
-    _connection_class, _new_alarm = AsyncConnection, asyncio.Queue
+    _connection_class, _new_wakeup_queue = AsyncConnection, asyncio.Queue
     _loop: asyncio.AbstractEventLoop | None = None
 
     def check_loop(self) -> None:
@@ -176,7 +177,7 @@ class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
         if self._loop is not running:
             raise ClientStateError("this client belongs to another event loop: make one client in each loop")
 
-    async def call(self, operation: Operation[T], params: Mapping[str, Any], run: Run | None = None) -> T:
+    async def call(self, operation: Operation[T], params: Mapping[str, Any], run: BulkRun | None = None) -> T:
         """Make a call; return the model of its response."""
         self.check_loop()
         call, result = self._begin(operation, params, run), None
@@ -187,7 +188,7 @@ class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
                     step = flow.send(result)
                 except StopIteration as stop:
                     return stop.value  # type: ignore[no-any-return]
-                result = await (self._send(call) if step is None else _wait_async(call.waiter.alarm, step))
+                result = await (self._send(call) if step is None else _wait_async(call.waiter.wakeup_queue, step))
         finally:
             flow.close()
             self._calls.discard(call)
@@ -209,10 +210,10 @@ class AsyncHTTPClient(BaseHTTPClient[AsyncConnection]):
             await connection.aclose()
 
 
-async def _wait_async(alarm: asyncio.Queue[None], seconds: float) -> bool:
-    """Sleep until the alarm rings; return whether it did."""
+async def _wait_async(wakeup_queue: asyncio.Queue[None], seconds: float) -> bool:
+    """Sleep for this many seconds, or until a wake-up; return whether there was one."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await alarm.get()
+            await wakeup_queue.get()
             return True
     return False
