@@ -119,7 +119,7 @@ def test_account_error_stops_the_run_which_can_be_continued(
 
 def test_terminal_shows_progress_and_ctrl_c_ends_at_once(files: tuple[str, Path]) -> None:
     def wait_for_progress() -> None:
-        progress = rb"20/40 .*[1-9][0-9.]*/s [0-9]:[0-9]{2}:[0-9]{2}"  # total, rate and remaining time
+        progress = rb"20/40 [^/]*[1-9][0-9.]*/s [0-9]:[0-9]{2}:[0-9]{2}"  # total, rate and remaining time
         wait_until(lambda: re.search(progress, re.sub(rb"\x1b\[[0-9;?]*m", b"", screen.getvalue())))
         wait_until(lambda: len(fake.requests) == 25)
 
