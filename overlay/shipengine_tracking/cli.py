@@ -1,6 +1,6 @@
 """The command line, `shipengine-tracking`. It needs the extra `[cli]`.
 
-Results go to stdout; progress, notices and errors to stderr. Exit status: 0 success; 1 a call was rejected, or
+Report go to stdout; progress, notices and errors to stderr. Exit status: 0 success; 1 a call was rejected, or
 some rows failed; 2 invalid usage, a missing key or an unreadable file; 3 the account stopped the run; 130 Ctrl-C.
 """
 
@@ -41,8 +41,8 @@ REMEDIES: dict[type[Exception], str] = {
     exceptions.APIConnectionError: "check the network, or try again later",
     OSError: "check the path, the disk or the port",
 }
-# The account must change before a run can go on.
-STOPPED = (exceptions.AuthenticationError, exceptions.AccountError, exceptions.RateLimitError)
+# Errors that end a run. The next run sends these packages again.
+RUN_ENDING_ERRORS = (exceptions.AuthenticationError, exceptions.AccountError, exceptions.RateLimitError)
 # The columns that are used: their option, and their usual names in lower case without spaces, hyphens and underscores.
 COLUMNS = {
     "tracking_number": ("--number-column", "trackingnumber trackingno trackingnum trackingcode trackingid tracking"),
@@ -50,15 +50,15 @@ COLUMNS = {
     "reference": ("--reference-column", "reference ref ordernumber orderno orderid order"),
 }
 RESULT_COLUMNS = ("line", "result", "code", "message", "request_id")
-SHOWN_LINES = 10  # line numbers that the summary lists for each problem
-LINES_EVERY = 100  # packages between two lines of progress, if stderr is not a terminal
+MAX_LISTED_LINES = 10  # line numbers that the summary lists for each problem
+PROGRESS_INTERVAL = 100  # packages between two lines of progress, if stderr is not a terminal
 
 
 def main() -> int:
     """Run the command line; return the exit status. Every failure is one line."""
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # None if closed
     for stream in (sys.stdout, sys.stderr):
-        cast("Any", stream).reconfigure(errors="replace")  # the terminal may not have all characters
+        cast("Any", stream).reconfigure(errors="replace")  # the terminal's encoding may lack characters
     try:
         # Without a command it shows the help. typer itself handles Ctrl-C and closed pipes.
         return int(app(sys.argv[1:] or ["--help"], prog_name="shipengine-tracking", standalone_mode=False) or 0)
@@ -73,7 +73,7 @@ def main() -> int:
         return 2
 
 
-HELP = "Track parcels with ShipEngine. Set SHIPENGINE_API_KEY to your API key."
+HELP = "Track packages with ShipEngine. Set SHIPENGINE_API_KEY to your API key."
 app = typer.Typer(help=HELP, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 webhooks = typer.Typer(help="List, register and delete the webhooks of your account.")
 app.add_typer(webhooks, name="webhooks")
@@ -124,7 +124,7 @@ def list_webhooks() -> None:
 @webhooks.command()
 def create(
     url: Annotated[str, typer.Argument(metavar="URL", help="The address of your receiver.")],
-    header: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A header of each update.")] = None,
+    header: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A header to send with each update.")] = None,
 ) -> None:
     """Register a URL for tracking updates."""
     pairs = [text.partition("=") for text in header or ()]
@@ -136,7 +136,7 @@ def create(
 
 
 @webhooks.command()
-def delete(webhook_id: Annotated[str, typer.Argument(metavar="ID", help="An ID of `webhooks list`.")]) -> None:
+def delete(webhook_id: Annotated[str, typer.Argument(metavar="ID", help="The ID, from `webhooks list`.")]) -> None:
     """Delete a webhook: ShipEngine stops sending to it."""
     with TrackingClient() as client:
         client.delete_webhook(webhook_id)
@@ -167,7 +167,7 @@ def listen(
             except WebhookError as error:
                 status = error.http_status
                 _notice(f"Rejected a delivery with {status}: {error}")
-            except BrokenPipeError:  # of stdout; only `Exception` goes to `handle_error`
+            except BrokenPipeError:  # stdout was closed; `handle_error` does not see SystemExit
                 sys.exit(1)
             self.send_response(status)
             self.end_headers()
@@ -190,7 +190,7 @@ def start_many(
     carrier: Annotated[str | None, typer.Option(help="The carrier code of rows without one.")] = None,
     number_column: Annotated[str | None, typer.Option(help="The column of the tracking numbers.")] = None,
     carrier_column: Annotated[str | None, typer.Option(help="The column of the carrier codes.")] = None,
-    reference_column: Annotated[str | None, typer.Option(help="The column to name rows by, such as orders.")] = None,
+    reference_column: Annotated[str | None, typer.Option(help="The column of your order numbers or other IDs.")] = None,
     report: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Write each row's result here; run again to continue.")
     ] = None,
@@ -203,9 +203,9 @@ def start_many(
     """Start tracking the packages of a CSV file."""
     with ExitStack() as stack:
         names = {"tracking_number": number_column, "carrier_code": carrier_column, "reference": reference_column}
-        table = Table(_readable_twice(file, stack), carrier, {role: name for role, name in names.items() if name})
+        table = PackageFile(_seekable_path(file, stack), carrier, {role: name for role, name in names.items() if name})
         client = None if dry_run else stack.enter_context(TrackingClient(requests_per_minute=requests_per_minute))
-        results = Results(report, table, as_json, dry_run)
+        results = Report(report, table, as_json, dry_run)
         stack.enter_context(results.file)
         plan = partial(table.plan, results.started, send_duplicates)
         counts = _summarize(plan(), results, _notice if as_json or not dry_run else _print)
@@ -214,14 +214,14 @@ def start_many(
         outcomes = client.start_many((row for row, result, _ in plan() if not result), concurrency=concurrency)
         status = _run(stack.enter_context(closing(outcomes)), results, counts[""])
     if unsent := counts[""] - results.sent:
-        remedy = "Run the same command again to continue." if report else "With --report, you could continue later."
+        remedy = "Run the same command again to continue." if report else "With --report, you can continue a run later."
         _notice(f"{unsent} packages were not sent. {remedy}")
     text = ", ".join(f"{result} {results.counts[result]}" for result in ("started", "failed", "skipped"))
     (_notice if as_json else _print)(text.capitalize())
     return status or int(results.counts["failed"] > 0)
 
 
-def _run(outcomes: Iterable[Outcome], results: Results, total: int) -> int:
+def _run(outcomes: Iterable[Outcome], results: Report, total: int) -> int:
     """Write the outcomes and show the progress; return the exit status, 0 if nothing ended the run early."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -236,7 +236,7 @@ def _run(outcomes: Iterable[Outcome], results: Results, total: int) -> int:
         try:
             for outcome in outcomes:
                 row, error = cast("Row", outcome.package), outcome.error
-                if isinstance(error, STOPPED):
+                if isinstance(error, RUN_ENDING_ERRORS):
                     continue  # the next run sends it again
                 if error:
                     name = f"{row.tracking_number} {row.reference or ''}".rstrip()
@@ -245,9 +245,9 @@ def _run(outcomes: Iterable[Outcome], results: Results, total: int) -> int:
                 results.sent += 1
                 rate = results.sent / (time.monotonic() - began)
                 progress.update(task, completed=results.sent, description=f"{rate:.1f}/s")
-                if not is_terminal and (results.sent % LINES_EVERY == 0 or results.sent == total):
+                if not is_terminal and (results.sent % PROGRESS_INTERVAL == 0 or results.sent == total):
                     _notice(f"{results.sent} of {total} packages sent.")
-        except STOPPED as error:
+        except RUN_ENDING_ERRORS as error:
             _notice(_explain(error))
             return 3
         except KeyboardInterrupt:
@@ -263,11 +263,11 @@ class Row(Package):
     cells: list[str] = field(eq=False)
 
 
-class Table:
+class PackageFile:
     """A CSV file as spreadsheets write it: its encoding, delimiter and columns are detected."""
 
     def __init__(self, path: str, carrier: str | None, given: dict[str, str]):
-        encoding = _encoding(path)
+        encoding = _detect_encoding(path)
         headers = {one: next(_read_csv(path, encoding, one), (1, list[str]()))[1] for one in ",;\t|"}
         known = {*map(_normalize, given.values()), *" ".join(usual for _, usual in COLUMNS.values()).split()}
         delimiter = max(headers, key=lambda one: (len(known & {*map(_normalize, headers[one])}), len(headers[one])))
@@ -284,7 +284,7 @@ class Table:
                 raise InvalidArgumentError(f"the column {given.get(role, role)!r} is missing: {shown}")
 
     def plan(self, started: Sequence[int], send_duplicates: bool) -> Iterator[tuple[Row, str, str]]:
-        """Yield each row, its result unless it is to be sent, and the reason if the result must be written."""
+        """Yield each row, its known result (`""` if it must be sent), and the reason to report."""
         seen = set[int]()
         for line, cells in islice(self._rows(), 1, None):
             row = self.row(line, cells)
@@ -316,13 +316,13 @@ class Table:
         return Row(**values, carrier_code=carrier, line=line, cells=cells)
 
 
-class Results:
+class Report:
     """Writes the results of rows: to the report, and as JSON.
 
     The report keeps the rows that an earlier run has started. `started` has the hashes of these rows, sorted.
     """
 
-    def __init__(self, report: Path | None, table: Table, as_json: bool, dry_run: bool):
+    def __init__(self, report: Path | None, table: PackageFile, as_json: bool, dry_run: bool):
         self._as_json, self.counts, self.sent, self.started = as_json, Counter[str](), 0, array("q")
         header = [name + "_input" if name in RESULT_COLUMNS else name for name in table.header] + [*RESULT_COLUMNS]
         earlier = _read_csv(str(report), "utf-8", ",") if report and report.exists() else iter(())
@@ -353,18 +353,18 @@ class Results:
             _print(json.dumps({**{name: getattr(row, name) for name in COLUMNS}, **values}))
 
 
-def _summarize(planned: Iterable[tuple[Row, str, str]], results: Results, show: Callable[[str], None]) -> Counter[str]:
-    """Show what a run does and write known results; return how many rows have each, `""` being those to send."""
+def _summarize(planned: Iterable[tuple[Row, str, str]], results: Report, show: Callable[[str], None]) -> Counter[str]:
+    """Show what the run will do and write known results; return the number of rows for each (`""`: to send)."""
     counts, problems = Counter[str](), dict[str, list[int]]()
     for row, result, problem in planned:
         counts[result] += 1
         if problem:
             problems.setdefault(problem, []).append(row.line)
             results.write(row, result, problem)
-    names = {"": "to send", "failed": "invalid", "skipped": "duplicates", "started": "started before"}
+    names = {"": "to send", "failed": "invalid", "skipped": "duplicates", "started": "already started"}
     show(f"Rows {counts.total()}: " + ", ".join(f"{name} {counts[result]}" for result, name in names.items()))
     for problem, lines in problems.items():
-        shown = ", ".join(map(str, lines[:SHOWN_LINES])) + ", …" * (len(lines) > SHOWN_LINES)
+        shown = ", ".join(map(str, lines[:MAX_LISTED_LINES])) + ", …" * (len(lines) > MAX_LISTED_LINES)
         show(f"  {problem} (rows: {len(lines)}; lines: {shown})")
     return counts
 
@@ -376,7 +376,7 @@ def _call(operation: str, number: str, carrier: str | None, carrier_id: str | No
         return getattr(client, operation)(tracking_number=number, carrier_code=carrier, carrier_id=carrier_id)
 
 
-def _readable_twice(path: str, stack: ExitStack) -> str:
+def _seekable_path(path: str, stack: ExitStack) -> str:
     """Return the path of a file, or of a copy if it can be read only once."""
     if Path(path).is_file():
         return path
@@ -386,7 +386,7 @@ def _readable_twice(path: str, stack: ExitStack) -> str:
     return str(copy)
 
 
-def _encoding(path: str) -> str:
+def _detect_encoding(path: str) -> str:
     with open(path, "rb") as file:
         head = file.read(4)
     if head in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):  # .xlsx, .xls
@@ -396,7 +396,7 @@ def _encoding(path: str) -> str:
     with open(path, encoding="utf-8-sig") as text, suppress(UnicodeDecodeError):
         deque(text, maxlen=0)
         return "utf-8-sig"
-    _notice("The file is not UTF-8. It is read as Windows-1252.")
+    _notice("The file is not UTF-8: reading it as Windows-1252.")
     return "cp1252"
 
 
@@ -411,7 +411,7 @@ def _read_csv(path: str, encoding: str, delimiter: str, *, strict: bool = False)
                 if any(map(str.strip, cells)):
                     yield line, cells
         except csv.Error as error:
-            raise InvalidArgumentError(f"line {end + 1} is not CSV ({error}): correct its quotes") from None
+            raise InvalidArgumentError(f"line {end + 1} is not valid CSV ({error}): correct its quotes") from None
 
 
 def _normalize(name: str) -> str:

@@ -78,7 +78,7 @@ def test_dry_run_reports_problems_and_sends_nothing(tmp_path: Path) -> None:
     status, out, err = run(None, "start-many", str(path), "--dry-run", "--report", str(report))
     summary, *problems = out.splitlines()
     assert (status, err) == (1, "")
-    assert summary == "Rows 22: to send 2, invalid 18, duplicates 1, started before 1"
+    assert summary == "Rows 22: to send 2, invalid 18, duplicates 1, already started 1"
     lines = [problem.rpartition("lines: ")[2] for problem in problems]
     assert lines == ["3, 14, 15, 16, 17, 18, 19, 20, 21, 22, …)", "4, 5)", "6, 12)", "7)", "8)", "25)"]
     words = ["empty", "spreadsheet", "--carrier", "duplicate", "unprintable", "quotes"]

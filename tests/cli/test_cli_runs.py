@@ -48,7 +48,7 @@ def test_run_reports_each_row_once_and_waits_for_the_rate_limit(tmp_path: Path) 
     assert [row["line"] for row in results[:5]] == ["4", "5", "6", "8", "9"]
     (rejected,) = [row for row in results if row["request_id"]]
     assert (rejected["line"], rejected["code"]) == ("7", "carrier_not_connected")
-    assert "Rows 107: to send 102, invalid 4, duplicates 1, started before 0" in err
+    assert "Rows 107: to send 102, invalid 4, duplicates 1, already started 0" in err
     assert [f"{n} of 102 packages sent." in err for n in (99, 100, 101, 102)] == [False, True, False, True]
 
 

@@ -317,5 +317,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _parse_length(digits: str, base: int) -> int:
     if not re.fullmatch("[0-9A-Fa-f]{1,8}", digits):
-        raise ValueError("not a length")
+        raise ValueError("not a valid length")
     return int(digits, base)

@@ -141,7 +141,7 @@ def _new_pair() -> tuple[Any, list[dict[str, str]]]:
     return private, [{**key, "kid": str(uuid.uuid4()), "use": "sig"} for key in (ec_key, rsa_key)]
 
 
-_first_pair = cache(_new_pair)  # takes 100 ms and more, so all fakes of a process share it
+_first_pair = cache(_new_pair)  # takes 100 ms or more, so all fakes of a process share it
 
 
 def _encode(number: int, length: int = 0) -> str:
@@ -178,7 +178,7 @@ def post(delivery: Delivery, headers: dict[str, str]) -> bool:
         with httpx.Client(trust_env=False, timeout=TIMEOUT, verify=verify) as client:
             response = client.post(delivery.url, content=delivery.body, headers=headers)
             delivery.statuses.append(response.status_code)
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last one for an impossible host name
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last one for an invalid host name
         delivery.statuses.append(type(error).__name__)
     log.info("%s <- an update: %s", delivery.url, delivery.statuses[-1])
     return delivery.is_accepted
