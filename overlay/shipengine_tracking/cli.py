@@ -73,7 +73,9 @@ def main() -> int:
         return 2
 
 
-HELP = "Track packages with ShipEngine. Set SHIPENGINE_API_KEY to your API key."
+HELP = """Track packages with ShipEngine. Set SHIPENGINE_API_KEY to your API key.
+
+Exit status: 0 success; 1 a call or some rows failed; 2 invalid usage or input; 3 the account stopped the run."""
 app = typer.Typer(help=HELP, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 webhooks = typer.Typer(help="List, register and delete the webhooks of your account.")
 app.add_typer(webhooks, name="webhooks")
@@ -106,7 +108,8 @@ def get(number: Number, carrier: Carrier = None, carrier_id: CarrierID = None, a
         _print(json.dumps(state.to_dict()))
         return
     _print(f"{number}: {state.status_code or 'unknown'} {state.status_description or ''}")
-    _print(f"Estimated delivery: {state.estimated_delivery_date or 'unknown'}")
+    estimate = f"Estimated delivery: {state.estimated_delivery_date or 'unknown'}"
+    _print(f"Delivered: {state.actual_delivery_date}" if state.actual_delivery_date else estimate)
     events = [(one.occurred_at, one.status_code, one.description, one.city_locality) for one in state.events or ()]
     if events:
         _print_table(("TIME", "STATUS", "DESCRIPTION", "PLACE"), *events)
@@ -197,7 +200,7 @@ def start_many(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file; send nothing.")] = False,
     send_duplicates: Annotated[bool, typer.Option("--send-duplicates", help="Send repeated packages, too.")] = False,
     concurrency: Annotated[int, typer.Option(min=1, help="How many calls may be in flight.")] = 8,
-    requests_per_minute: Annotated[int | None, typer.Option(min=1, help="Pace the calls.")] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(min=1, help="At most this many calls a minute.")] = None,
     as_json: AsJSON = False,
 ) -> int:
     """Start tracking the packages of a CSV file."""
@@ -325,9 +328,7 @@ class Report:
     def __init__(self, report: Path | None, table: PackageFile, as_json: bool, dry_run: bool):
         self._as_json, self.counts, self.sent, self.started = as_json, Counter[str](), 0, array("q")
         header = [name + "_input" if name in RESULT_COLUMNS else name for name in table.header] + [*RESULT_COLUMNS]
-        earlier = _read_csv(str(report), "utf-8", ",") if report and report.exists() else iter(())
-        if next(earlier, (1, header))[1] != header:
-            raise InvalidArgumentError(f"{report} is not a report of this file: pass another --report")
+        earlier = _read_report(str(report), header) if report and report.exists() else iter(())
         target = None if dry_run else report
         new = target and target.with_name(f"{target.name}.new")
         with open(new or os.devnull, "w", encoding="utf-8", newline="") as file:
@@ -412,6 +413,15 @@ def _read_csv(path: str, encoding: str, delimiter: str, *, strict: bool = False)
                     yield line, cells
         except csv.Error as error:
             raise InvalidArgumentError(f"line {end + 1} is not valid CSV ({error}): correct its quotes") from None
+
+
+def _read_report(path: str, header: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of an earlier report. A spreadsheet may have saved it with another encoding or delimiter."""
+    encoding = _detect_encoding(path)
+    for rows in (_read_csv(path, encoding, delimiter) for delimiter in ",;\t"):
+        if next(rows, (1, header))[1] == header:
+            return rows
+    raise InvalidArgumentError(f"{path} is not a report of this file: pass the right one, or a new one to start again")
 
 
 def _normalize(name: str) -> str:

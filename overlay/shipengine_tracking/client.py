@@ -66,8 +66,9 @@ class _BaseClient(Generic[_T]):
             max_wait: Seconds that one call may wait in total: between attempts, for the account's rate limit and for
                 a connection. If the server asks for more, the call fails at once, with `retry_after`.
             max_connections: How many calls may be in flight at the same time.
-            requests_per_minute: Paces the calls of this client. By default only the response headers do. ShipEngine
-                allows an account 200 calls a minute in production and 20 in the sandbox, for all programs together.
+            requests_per_minute: How many calls this client makes in any minute at most. By default only the response
+                headers limit them. ShipEngine allows an account 200 calls a minute in production and 20 in the
+                sandbox, for all programs together.
             on_behalf_of: For partners: the account to act for, sent as `On-Behalf-Of`.
             transport: An httpx transport to send through, such as an `httpx.MockTransport` in tests.
 

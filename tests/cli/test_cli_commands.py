@@ -43,6 +43,8 @@ def test_get_shows_the_events_newest_first(fake: FakeShipEngine) -> None:
     assert [line.split()[2] for line in events] == ["AT", "IT"]
     document = json.loads(run(fake, *GET, "--json")[1])
     assert [event["status_code"] for event in document["events"]] == ["AT", "IT"]
+    fake.update("1Z1", "DE", actual_delivery_date="2026-12-02T09:30:00Z")
+    assert "Delivered: 2026-12-02 09:30" in run(fake, *GET)[1]
 
 
 def test_webhooks_are_created_listed_and_deleted(fake: FakeShipEngine) -> None:

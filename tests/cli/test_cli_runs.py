@@ -62,10 +62,14 @@ def test_report_keeps_the_columns_of_the_file(fake: FakeShipEngine, tmp_path: Pa
     assert row == " Köln ,x,1Z1,ups,2,started,,,"
 
 
-def test_run_continues_from_its_report(fake: FakeShipEngine, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "delimiter"), [("utf-8", ","), ("utf-8-sig", ";")], ids=["as written", "by Excel"]
+)
+def test_run_continues_from_its_report(encoding: str, delimiter: str, fake: FakeShipEngine, tmp_path: Path) -> None:
     path, report = write_file(tmp_path / "orders.csv", ["1Z1", "1Z2", "1Z3", "1Z4", "1Z1"]), tmp_path / "report.csv"
     started_before = "1Z0,ups,9,started,,,\n1Z1,ups,2,started,,,\n1Z3,usps,4,started,,,\n"
-    report.write_text(HEADER + started_before + '1Z2,ups,3,failed,x,"not\nnow",y\n1Z4,ups,5')
+    text = HEADER + started_before + '1Z2,ups,3,failed,x,"not\nnow",y\n1Z4,ups,5'
+    report.write_text(text.replace(",", delimiter), encoding)
     for _ in range(2):
         assert run(fake, "start-many", path, "--report", str(report))[0] == 0
         assert sent(fake) == ["1Z2", "1Z3", "1Z4"]

@@ -44,7 +44,7 @@ STOP = Operation[None](stop_tracking, is_removal=True)
 SUCCESS = Response[Any](HTTPStatus.NO_CONTENT, b"", httpx.Headers(), parsed=None)
 
 
-def failure(status: int, retry_after: float | None = None, body: bytes = b"") -> APIError:
+def failure(status: int, retry_after: float | None = None, body: bytes = b"{}") -> APIError:
     error = APIError.from_response(status, httpx.Headers({"Request-Id": "7"}), body)
     error.retry_after = retry_after
     return error
@@ -226,7 +226,8 @@ def test_call_that_cannot_wait_for_its_turn_names_the_cause_and_the_remedy(
     assert (driver.sleeps, error.retry_after, error.attempts) == (sleeps, retry_after, 0)
     assert message in str(error)
     is_caused = isinstance(others[0], tuple)  # by a 429
-    assert (str(error.__cause__), error.request_id) == ((str(result_of(429)), "7") if is_caused else ("None", None))
+    assert str(error.__cause__) == str(result_of(429) if is_caused else None)
+    assert (error.status_code, error.request_id, error.body) == ((429, "7", b"{}") if is_caused else (429, None, b""))
 
 
 def test_longer_block_wakes_only_the_calls_that_give_up_before_it_ends(driver: FlowDriver) -> None:

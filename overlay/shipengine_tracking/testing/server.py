@@ -120,7 +120,8 @@ class FakeShipEngine:
     ) -> Delivery:
         """Send a signed update to a URL, or to `webhook_url` and the registered webhook; return it after the first try.
 
-        An update that the receiver does not accept is sent again in the background.
+        An update that the receiver does not accept is sent again in the background. This waits for the response, so
+        call it in another thread if the receiver runs in your event loop: `await asyncio.to_thread(fake.deliver, …)`.
         """
         receivers: list[dict[str, Any]] = [{"url": to, "headers": []}] if to else self._receivers()
         if not receivers:
