@@ -124,6 +124,7 @@ def test_without_arguments_the_help_is_shown() -> None:
     status, out, err = run(None)
     assert (status, err) == (0, "")
     assert {"start", "stop", "get", "start-many", "webhooks", "listen"} <= set(out.split())
+    assert "Usage: shipengine-tracking " in out
 
 
 @pytest.mark.parametrize(

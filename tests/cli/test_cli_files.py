@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,14 @@ def test_unusable_file_prints_one_line_with_the_remedy(
     status, out, err = run(fake, "start-many", str(path), *options.split())
     assert (status, out, err.count("\n"), fake.requests) == (2, "", 1, [])
     assert all(word in err for word in words)
+
+
+def test_file_that_can_be_read_only_once_is_copied(fake: FakeShipEngine, tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe.csv")
+    with ThreadPoolExecutor() as threads:
+        threads.submit(pipe.write_bytes, "tracking_number,carrier,Größe\n1Z1,ups,12\n".encode())
+        assert run(fake, "start-many", str(pipe))[0] == 0
+    assert sent(fake) == ["1Z1"]
 
 
 def test_dry_run_reports_problems_and_sends_nothing(tmp_path: Path) -> None:

@@ -78,6 +78,13 @@ def test_run_continues_from_its_report(encoding: str, delimiter: str, fake: Fake
     assert sorted(os.listdir(tmp_path)) == ["orders.csv", "report.csv"]
 
 
+def test_report_can_hold_any_code(fake: FakeShipEngine, files: tuple[str, Path]) -> None:
+    path, report = files
+    fake.enqueue(Response.of(400, rb'{"errors": [{"error_code": "\ud800"}]}'))
+    assert run(fake, "start-many", path, "--report", str(report))[0] == 1
+    assert rb"failed,\ud800," in report.read_bytes()
+
+
 def test_other_files_are_not_overwritten(fake: FakeShipEngine, files: tuple[str, Path]) -> None:
     path, report = files
     before = Path(path).read_bytes()

@@ -75,18 +75,19 @@ def test_command_has_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("option", "value", "word"),
     [
-        pytest.param("--port", "65536", "--port 0", id="port"),
-        pytest.param("--connected", "seko", "ID=CODE", id="connected"),
-        pytest.param("--webhook-url", "localhost:5000/x", "'localhost:5000/x'", id="webhook-url"),
-        pytest.param("--rate-limit", "200", "CALLS/SECONDS", id="rate-limit"),
-        pytest.param("--journey", "IT,,DE", "CODE,CODE", id="journey"),
+        pytest.param("--port", "65536", "--port 0 picks a free one", id="port"),
+        pytest.param("--connected", "seko", " is not ID=CODE", id="connected"),
+        pytest.param("--webhook-url", "localhost:5000/x", "'localhost:5000/x' is not URL", id="webhook-url"),
+        pytest.param("--rate-limit", "200", " is not CALLS/SECONDS", id="rate-limit"),
+        pytest.param("--journey", "IT,,DE", " is not CODE,CODE", id="journey"),
+        pytest.param("--pause", "nan", " is not SECONDS", id="pause"),
     ],
 )
 def test_command_rejects_an_invalid_argument(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str, word: str
 ) -> None:
     assert run(monkeypatch, option, value) == (1 if option == "--port" else 2)
-    assert word in capsys.readouterr().err.splitlines()[-1]
+    assert capsys.readouterr().err.splitlines()[-1].endswith(word)
 
 
 DEFAULTS: dict[str, Any] = {

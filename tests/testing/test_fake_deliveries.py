@@ -6,7 +6,9 @@ import itertools
 import time
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
+import httpx
 import pytest
 from receiver import Receiver, start
 
@@ -59,6 +61,14 @@ def test_delivery_that_cannot_be_sent_is_recorded(fake: FakeShipEngine, url: str
     fake.close()  # which ends the retries
     assert not delivery.is_accepted
     assert [type(status) for status in delivery.statuses] == [str]
+
+
+def test_delivery_verifies_certificates_and_ignores_proxies(
+    fake: FakeShipEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(httpx, "Client", client := Mock(side_effect=httpx.ConnectError("not in this test")))
+    assert fake.deliver("1Z", to="https://127.0.0.1:1/").statuses == ["ConnectError"]
+    assert client.call_args.kwargs == {"trust_env": False, "timeout": 10.0, "verify": True}
 
 
 def test_delivery_is_tried_three_times_and_signed_each_time(

@@ -85,6 +85,7 @@ def test_keys_are_fetched_on_first_use_and_for_a_new_key_without_an_api_key(
     assert is_accepted(verifier, old)
     assert [(request.method, request.target, request.body) for request in fake.requests] == [("GET", "/jwks", b"")] * 2
     assert not {"api-key", "authorization", "on-behalf-of", "cookie"} & fake.requests[0].headers.keys()
+    assert fake.requests[0].headers["accept-encoding"] == "identity"
 
 
 def test_delivery_that_cannot_be_genuine_fetches_nothing(fake: FakeShipEngine, verifier: Any) -> None:

@@ -103,7 +103,6 @@ class RejectionError(Exception):
     """Raised for a request that gets an error response. The arguments are those of `error`, without the headers."""
 
     def __init__(self, status: int, code: str, message: str, **members: Any):
-        super().__init__(message)
         self.response = partial(error, status, code, message, **members)
 
 
