@@ -1,4 +1,4 @@
-"""`start_many`: outcomes, sources, concurrency, and failures of single packages."""
+"""`start_many`: outcomes, sources, concurrency, failures of single packages, and waiting for the rate limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All kinds of responses over real sockets, and the value or exception that both clients make of them."""
+"""All kinds of responses over real sockets, including `Retry-After`, and what both clients make of them."""
 
 from __future__ import annotations
 

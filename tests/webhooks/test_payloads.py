@@ -1,4 +1,4 @@
-"""What an event contains, whatever ShipEngine sends."""
+"""What an event contains, whatever ShipEngine sends; `last_moved` and `parse_date`."""
 
 from __future__ import annotations
 
