@@ -1,6 +1,6 @@
 """The command line, `shipengine-tracking`. It needs the extra `[cli]`.
 
-Report go to stdout; progress, notices and errors to stderr. Exit status: 0 success; 1 a call was rejected, or
+Results go to stdout; progress, notices and errors to stderr. Exit status: 0 success; 1 a call was rejected, or
 some rows failed; 2 invalid usage, a missing key or an unreadable file; 3 the account stopped the run; 130 Ctrl-C.
 """
 

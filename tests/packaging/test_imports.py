@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "exceptions": {"_responses", "generated"},
     "_models": {"_responses", "generated"},
     "_config": {"_auth", "exceptions"},
-    "_http": {"_auth", "_config", "_fork", "_models", "_responses", "_version", "exceptions", "generated"},
+    "_http": {"_auth", "_config", "_fork", "_responses", "_version", "exceptions", "generated"},
     "_bulk": {"_config", "_http", "exceptions", "generated"},
     "client": {"_bulk", "_config", "_http", "_models", "exceptions", "generated"},
     "webhooks": {"_config", "_fork", "_models", "_responses", "exceptions", "generated"},
