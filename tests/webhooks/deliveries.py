@@ -66,5 +66,6 @@ def verify(headers: Any, body: Any = BODY, verifier: Any = None) -> TrackingEven
         message = str(error)
         assert len(message) < 400
         assert len(message.splitlines()) == 1
+        assert "None" not in message
         return error
     return event
