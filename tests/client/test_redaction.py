@@ -96,7 +96,7 @@ def test_key_across_the_limit_of_a_body_is_not_shown(body: bytes, caller: Caller
     fake.enqueue(Response.of(500, body))
     error = caller.call(api_key=KEY, base_url=fake.url)
     assert error.body_truncated
-    assert b"TE" not in error.body
+    assert b"T" not in error.body
 
 
 def test_success_that_echoes_the_key_does_not_show_it(caller: Caller, fake: FakeShipEngine) -> None:
