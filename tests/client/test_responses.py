@@ -220,7 +220,7 @@ BROKEN_RESPONSES = [
 def test_broken_response_is_a_connection_error(response: Response, status_code: int | None, caller: Caller) -> None:
     with FakeShipEngine(api_key=KEY) as fake:
         fake.enqueue(response)
-        error = caller.call_fake(fake, timeout=0.5 if response.then == "hang" else 30.0)
+        error = caller.call_fake(fake, timeout=1.0 if response.then == "hang" else 30.0)
     assert type(error) is (APITimeoutError if response.then == "hang" else APIConnectionError)
     assert isinstance(error, TimeoutError) == (response.then == "hang")
     assert error.status_code == status_code

@@ -48,12 +48,13 @@ def test_receiver_of_readme_accepts_and_rejects_deliveries(block: str, fake: Fak
     (tmp_path / "receiver.py").write_text(block)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
+    url = f"http://127.0.0.1:{port}/shipengine"
     server = ["flask", "--app", "receiver", "run"] if "Flask" in block else ["uvicorn", "receiver:app"]
     command = [sys.executable, "-m", *server, "--port", port]
 
     def post(headers: dict[str, str], body: bytes) -> int | None:
         with suppress(httpx.ConnectError):  # the server does not listen yet
-            return httpx.post(f"http://127.0.0.1:{port}/shipengine", content=body, headers=headers).status_code
+            return httpx.post(url, content=body, headers=headers, timeout=60).status_code
         return None
 
     headers, body = fake.update("1Z", "DE")
