@@ -144,10 +144,12 @@ def test_only_given_members_of_a_webhook_are_sent_and_not_logged(
         webhook = client.create_webhook(URL, event="batch")
         client.update_webhook(webhook.webhook_id, name="")
         client.update_webhook(webhook.webhook_id, headers={"X-Secret": "shared"})
+        client.update_webhook(webhook.webhook_id, headers={})
     assert [json.loads(request.body) for request in fake.requests] == [
         {"event": "batch", "url": URL},
         {"name": ""},
         {"headers": [{"key": "X-Secret", "value": "shared"}]},
+        {"headers": []},
     ]
     assert fake.requests[0].headers["Content-Type"] == "application/json"
     assert webhook.webhook_id in caplog.text
