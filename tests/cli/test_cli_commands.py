@@ -149,6 +149,7 @@ def test_command_line_that_cannot_be_loaded_names_the_extra(
 def test_get_as_a_process_works_in_an_ascii_locale_and_with_closed_streams(fake: FakeShipEngine) -> None:
     fake.enqueue(Response.of(200, {"status_code": "IT", "status_description": "Zürich"}))
     environ = {**environment(fake), "PYTHONIOENCODING": "ascii"}
+    # The second and the third call get a 404, because the package has not been started.
     for closed, status, out, errors in ((" ", 0, b"1Z1: IT Z?rich", 0), ("1>&-", 1, b"", 1), ("2>&-", 1, b"", 0)):
         command = ["sh", "-c", f'"$@" {closed}', "sh", *COMMAND, *GET]
         process = subprocess.run(command, env=environ, capture_output=True, timeout=60)
