@@ -49,6 +49,13 @@ def test_columns_are_named_by_options(fake: FakeShipEngine, tmp_path: Path) -> N
     assert "Line 4: 1Z3 A9: 400 carrier_not_connected" in err
 
 
+def test_option_gives_the_carrier_of_a_file_without_one(fake: FakeShipEngine, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("Tracking Number\n1Z1\n")
+    assert run(fake, "start-many", str(path), "--carrier", "ups")[0] == 0
+    assert fake.subscriptions == [Subscription("1Z1", "ups", None)]
+
+
 @pytest.mark.parametrize(
     ("content", "options", "words"),
     [

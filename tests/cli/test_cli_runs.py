@@ -46,6 +46,7 @@ def test_run_reports_each_row_once_and_waits_for_the_rate_limit(tmp_path: Path) 
     results = read_report(report)
     assert sorted(int(row["line"]) for row in results) == list(range(2, 109))
     assert [row["line"] for row in results[:5]] == ["4", "5", "6", "8", "9"]
+    assert all(word in row["message"] for word, row in zip(("empty", "carrier", "spreadsheet"), results, strict=False))
     (rejected,) = [row for row in results if row["request_id"]]
     assert (rejected["line"], rejected["code"]) == ("7", "carrier_not_connected")
     assert "Rows 107: to send 102, invalid 4, duplicates 1, already started 0" in err
