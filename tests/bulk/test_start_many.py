@@ -135,7 +135,7 @@ def test_source_that_raises_ends_the_run_after_all_outcomes(fake: FakeShipEngine
         pytest.param({"packages": "text"}, "not str", id="str"),
         pytest.param({"packages": b"bytes"}, "not bytes", id="bytes"),
         pytest.param({"packages": packages(1)[0]}, "not Package", id="a single package"),
-        pytest.param({"packages": [], "concurrency": 0}, "concurrency", id="concurrency"),
+        pytest.param({"packages": [], "concurrency": 0}, "^concurrency must", id="concurrency"),
     ],
 )
 def test_invalid_argument_of_start_many_is_rejected_at_once(

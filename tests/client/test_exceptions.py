@@ -76,7 +76,7 @@ BODY = b"""{"request_id": "7", "errors": [
 def test_error_has_the_content_of_its_response_and_keeps_it_when_pickled() -> None:
     headers = httpx.Headers({"X-Some": "é", "X-ShipEngine-RequestId": "8"}, "utf-8")
     error = APIError.from_response(404, headers, BODY, body_truncated=True)
-    error.attempts, error.retry_after = 3, 9.0
+    error.attempts, error.retry_after, error.args = 3, 9.0, (f"{error} Wait.",)
     error.add_note("of mine")
     for one in (error, pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(one) is CarrierError
@@ -87,7 +87,7 @@ def test_error_has_the_content_of_its_response_and_keeps_it_when_pickled() -> No
         assert [item.error_code for item in one.errors] == ["carrier_conflict", "invalid_status"]
         assert one.errors[0].field_value == [1]
         assert (one.has("invalid_status"), one.has("trial_expired")) == (True, False)
-        assert str(one) == "404 carrier_conflict: No. (and 1 more) [request id 7]"
+        assert str(one) == "404 carrier_conflict: No. (and 1 more) [request id 7] Wait."
         assert vars(one) == vars(error)
 
 

@@ -125,6 +125,7 @@ def test_jwks_has_an_rsa_key_and_an_elliptic_curve_key(fake: FakeShipEngine) -> 
 def test_rotate_key_signs_with_a_new_key(fake: FakeShipEngine) -> None:
     old = keys(fake)["keys"]
     before = fake.update("1Z")
+    assert json.loads(before.body)["data"]["status_code"] == "IT"
     fake.rotate_key()
     assert keys(fake)["keys"][:2] == old
     for update in (before, fake.update("1Z")):
