@@ -232,8 +232,7 @@ class _TaskRun:
         except StopAsyncIteration:
             progress.is_exhausted = True
         except Exception as error:  # raised when the outcomes have been yielded
-            if progress.failure is None:
-                progress.failure = error
+            progress.failure = progress.failure or error
 
     async def _work(self) -> None:
         while (item := await self._todo.get()) is not None:
