@@ -24,7 +24,8 @@ START, UPDATE = "POST/v1/tracking/start", "webhook/POST/tracking-update"
 OPERATIONS: dict[str, dict[str, Any]] = {
     f"{method.upper()}{path}": item[method]
     for path, item in DOCUMENT["paths"].items()
-    for method in item.keys() & set(METHODS)
+    for method in METHODS
+    if method in item
 } | {UPDATE: DOCUMENT["webhooks"]["tracking_update"]["post"]}
 
 HOST, KEY, PACKAGE = "https://api.shipengine.com", "YOUR_SECRET_TOKEN", ("stamps_com", "9405511899223197428490")
