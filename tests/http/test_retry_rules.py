@@ -200,6 +200,13 @@ def test_waiting_for_a_429_of_another_call_counts_towards_max_wait_but_not_pool_
     assert driver.sleeps == [90.0, 40.0, 40.0]
 
 
+def test_pause_before_a_retry_counts_towards_max_wait(driver: FlowDriver) -> None:
+    first = failure(503, 50.0)
+    driver.on_sleep = lambda: driver.occupy(failure(429, 41.0))
+    assert driver.run(first, max_wait=90.0) is first
+    assert driver.sleeps == [50.0]
+
+
 @pytest.mark.parametrize(
     ("per_minute", "others", "settings", "sleeps", "retry_after", "message"),
     [
