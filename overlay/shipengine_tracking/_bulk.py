@@ -125,11 +125,11 @@ class _ThreadRun:
     executor, so a server that hangs would delay the exit.
     """
 
-    def __init__(self, driver: Driver, source: Iterator[Package], maximum: int):
+    def __init__(self, driver: Driver, source: Iterator[Package], concurrency: int):
         self.progress = BulkProgress(driver)
         self.pending = 0  # packages without a result
         self._source: Any = source
-        self._driver, self._concurrency = driver, maximum
+        self._driver, self._concurrency = driver, concurrency
         self._thread_count = 0
         self._process = os.getpid()
         self._todo: SimpleQueue[tuple[Any] | None] = SimpleQueue()  # (package,), or None to end one thread
@@ -201,15 +201,15 @@ def run_in_threads(driver: Driver, packages: Iterable[Package], concurrency: int
 class _TaskRun:
     """The tasks of a run: one reads the packages, the others make the calls. A slow source does not delay outcomes."""
 
-    def __init__(self, driver: AsyncDriver, read_one: Callable[[], Awaitable[Package]], maximum: int):
+    def __init__(self, driver: AsyncDriver, read_one: Callable[[], Awaitable[Package]], concurrency: int):
         self.progress = BulkProgress(driver)
         self._read_one: Any = read_one
-        self._driver, self._active_workers = driver, maximum
-        self._read_permits = asyncio.Semaphore(PREFETCH * maximum)  # one for each package, released with its result
+        self._driver, self._active_workers = driver, concurrency
+        self._read_permits = asyncio.Semaphore(PREFETCH * concurrency)  # one for each package, released with its result
         self._todo = asyncio.Queue[tuple[Any] | None]()  # (package,), or None to end one worker
         self._results = asyncio.Queue[tuple[Any, BaseException | None] | None]()  # None: a worker has ended
         self._reader = asyncio.create_task(self._read())
-        self._workers = [asyncio.create_task(self._work()) for _ in range(maximum)]
+        self._workers = [asyncio.create_task(self._work()) for _ in range(concurrency)]
         self.progress.run.on_end = self._stop
         # Not in a `finally` of the tasks: a task that is cancelled before its first step never runs it.
         self._reader.add_done_callback(self._stop)
