@@ -6,7 +6,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import cached_property, partial
 from queue import Empty, SimpleQueue
 from typing import Any, Generic
@@ -148,9 +148,11 @@ class Driver(BaseDriver[Connection]):
 
     def close(self) -> None:
         """Close the idle connections. Those in use are closed when their calls end."""
-        if not self.is_closed:
+        if self.is_closed:
+            return
+        with ExitStack() as stack:  # if closing one of them raises, the others are still closed
             for connection in self._close():
-                connection.close()
+                stack.callback(connection.close)
 
 
 def _wait(wakeup_queue: SimpleQueue[None], seconds: float) -> bool:
@@ -206,8 +208,9 @@ class AsyncDriver(BaseDriver[AsyncConnection]):
         if self.is_closed:
             return
         self.check_loop()
-        for connection in self._close():
-            await connection.aclose()
+        async with AsyncExitStack() as stack:  # if closing one of them raises, the others are still closed
+            for connection in self._close():
+                stack.push_async_callback(connection.aclose)
 
 
 async def _wait_async(wakeup_queue: asyncio.Queue[None], seconds: float) -> bool:
